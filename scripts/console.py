@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -29,6 +30,29 @@ WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
 # What axe-core found, and pages that are wider than the window.
 FOUND = []
+
+
+WORD = """<w:document xmlns:w="w"><w:body>
+<w:p><w:pPr><w:pStyle w:val="Heading1"/></w:pPr><w:r><w:t>Rent contract</w:t></w:r></w:p>
+<w:p><w:r><w:t>Between the owner and the tenant, from 1 April on.</w:t></w:r></w:p>
+<w:tbl><w:tr><w:tc><w:p><w:r><w:t>Room</w:t></w:r></w:p></w:tc><w:tc><w:p><w:r><w:t>Rent</w:t></w:r></w:p></w:tc></w:tr>
+<w:tr><w:tc><w:p><w:r><w:t>会議室</w:t></w:r></w:p></w:tc><w:tc><w:p><w:r><w:t>80,000</w:t></w:r></w:p></w:tc></w:tr></w:tbl>
+</w:body></w:document>"""
+# Whoever runs one of these has got out of the preview.
+SCRIPT = "<script>document.title = 'out'; alert('out'); fetch('/api/status')</script>"
+DRAWING = f"<svg xmlns='http://www.w3.org/2000/svg' width='200' height='80' onload=\"alert('out')\">{SCRIPT}" \
+          "<rect width='200' height='80' fill='teal'/></svg>"
+PDF = b"""%PDF-1.4
+1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
+2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj
+3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 120]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>endobj
+4 0 obj<</Length 44>>stream
+BT /F 24 Tf 20 60 Td (A page of a PDF) Tj ET
+endstream endobj
+5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj
+trailer<</Root 1 0 R>>
+%%EOF
+"""
 
 
 def step(text):
@@ -48,13 +72,21 @@ class Home:
             "letters/invitation.txt": "You are invited\n" * 20,
             "letters/old/1999.txt": "An old letter\n",
             "budget 2026.csv": "month,amount\n" * 300,
-            "写真/富士山.jpg": "not really a picture" * 2000,
-            "photos/harbour.jpg": "nor this" * 9000,
+            "pages/page.html": f"<h1>A page</h1>{SCRIPT}",
+            "pages/drawing.svg": DRAWING,
             "notes.md": "# Notes\n",
+            ".profile": "umask 077\n",
         }.items():
             path = documents / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
+        for name in ("写真/富士山.jpg", "photos/harbour.jpg"):
+            path = documents / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.linear_gradient("L").resize((1600, 1000)).convert("RGB").save(path)
+        (documents / "pages/scan.pdf").write_bytes(PDF)
+        with zipfile.ZipFile(documents / "letters/contract.docx", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("word/document.xml", WORD)
         mail = self.folder / "Mail"
         mail.mkdir()
         for number in range(40):
@@ -72,6 +104,7 @@ class Home:
 [remotes.main]
 url = "{self.folder}/.local/share/dedup/repository"
 key-file = "{self.folder}/.config/dedup/default.key"
+quota = "4M"
 [remotes.usb]
 url = "{self.folder}/second"
 key-file = "{self.folder}/second.key"
@@ -89,6 +122,17 @@ schedule = "mon,thu 22:00"
 listen = "{listen}"
 lang = "en"
 """)
+
+    def storage(self):
+        """Two months in which a repository grew, and when it was proven."""
+        now = datetime.now(timezone.utc)
+        state = self.folder / ".local/state/dedup"
+        at = [(now - timedelta(days=days)).isoformat().replace("+00:00", "Z") for days in range(56, 0, -7)]
+        note = {"place": f"{self.folder}/.local/share/dedup/repository", "asked": at[-1], "reachable": True,
+                "samples": [{"at": day, "used": 40_000 + 24_000 * nr} for nr, day in enumerate(at)]}
+        (state / "usage").mkdir(parents=True, exist_ok=True)
+        (state / "usage/main.json").write_text(json.dumps(note))
+        (state / "history/proofs.json").write_text(json.dumps({"main": {"check": at[-2], "restore": at[-1]}}))
 
     def history(self):
         """A month of rows: most good, some not."""
@@ -243,6 +287,7 @@ def walk(page, home, told):
     page.keyboard.press("/")
     page.keyboard.type("notes")
     page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Search results")
     check_axe(page, "search")
     page.get_by_role("button", name="Restore these").first.click()
     page.get_by_label("To where they were").check()
@@ -349,15 +394,97 @@ def set_up(page, home, told):
     home.run("remote", "remove", "nas")
 
 
+def look_into(page, home, told):
+    """Versions, previews, what was deleted and what changed."""
+    opened = []
+    page.on("dialog", lambda dialog: (opened.append(dialog.message), dialog.dismiss()))
+    step("versions: the file as it was, compared with the one before and with the disk")
+    page.goto(told["url"] + "restore")
+    page.locator(".entries").get_by_role("link", name="letters/").click()
+    page.get_by_label(re.compile("Versions .*contract.txt")).click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("2 versions")
+    check_axe(page, "versions")
+    page.locator(".rail summary").first.click()
+    expect(page.locator(".rail .holders li").first).to_be_visible()
+    page.get_by_role("link", name="Compare with the version before").first.click()
+    expect(page.locator("tr.added")).to_contain_text("The second contract")
+    check_axe(page, "compare")
+    page.go_back()
+    page.get_by_role("link", name="Compare with now").first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("identical")
+    page.go_back()
+    page.get_by_role("button", name="Add to basket").last.click()
+    expect(page.locator(".basket li")).to_have_count(1)
+    step("previews: text, an image, a document, and what would like to get out")
+    for name, word in (("letters/contract.txt", "The second contract"), ("letters/contract.docx", "会議室"),
+                       ("pages/page.html", "<h1>A page</h1>"), ("pages/drawing.svg", None),
+                       ("写真/富士山.jpg", None)):
+        folder, file = name.rsplit("/", 1)
+        page.goto(told["url"] + "restore")
+        page.locator(".entries").get_by_role("link", name=f"{folder}/").click()
+        page.locator(".entries").get_by_role("link", name=file, exact=True).click()
+        frame = page.frame_locator("iframe.preview")
+        if word:
+            expect(frame.locator("body")).to_contain_text(word)
+        elif file.endswith("jpg"):
+            expect(frame.locator("img")).to_be_visible()
+        else:
+            expect(frame.locator("rect")).to_be_visible()
+        check_axe(page, f"preview of {name}")
+    page.wait_for_timeout(300)
+    assert not opened and page.title().startswith("富士山.jpg"), (opened, page.title())
+    step("deleted and hidden files, and the basket as an archive")
+    home.run("run", "documents")
+    (home.folder / "Documents/notes.md").unlink()
+    home.run("run", "documents")
+    page.goto(told["url"] + "restore")
+    expect(page.get_by_text("notes.md")).to_have_count(0)
+    expect(page.get_by_text(".profile")).to_have_count(0)
+    page.get_by_role("switch", name="Deleted files").click()
+    page.get_by_role("switch", name="Hidden files").click()
+    expect(page.get_by_text(".profile")).to_be_visible()
+    check_axe(page, "deleted files")
+    page.get_by_label(re.compile("Select .*notes.md")).check()
+    page.get_by_role("button", name="Add to basket").click()
+    expect(page.locator(".basket li")).to_have_count(2)
+    with page.expect_download() as waited:
+        page.get_by_role("link", name="Download as ZIP").click()
+    archive = zipfile.ZipFile(waited.value.path())
+    assert archive.testzip() is None
+    contents = {name.rsplit("/", 1)[-1]: archive.read(name) for name in archive.namelist()}
+    assert contents["notes.md"] == b"# Notes\n", contents.keys()
+    assert contents["contract.txt"].startswith(b"The first contract"), contents.keys()
+    page.get_by_role("button", name="Empty the basket").click()
+    step("what changed since the snapshot before")
+    page.get_by_role("link", name="What changed").click()
+    expect(page.locator("table.changes")).to_contain_text("notes.md")
+    check_axe(page, "changes")
+    (home.folder / "Documents/late.txt").write_text("late")
+    page.get_by_label("Compare with").select_option("now")
+    page.get_by_role("button", name="Compare").click()
+    expect(page.locator("table.changes")).to_contain_text("late.txt")
+    (home.folder / "Documents/late.txt").unlink()
+    (home.folder / "Documents/notes.md").write_text("# Notes\n")
+
+
 def pictures(page, home, told):
     """Each page in both languages and both themes, and the phone's width."""
     latest = json.loads(home.run("history", "--set", "documents", "--limit", "1", "--json").splitlines()[0])["id"]
     pages = {"home": "", "restore": "restore", "history": "history", "job": f"history/{latest}?files=all",
-             "sets": "sets", "search": "search?q=contract", "set": "sets/edit/documents",
+             "sets": "sets", "search": "search?q=contract.txt", "set": "sets/edit/documents",
              "destinations": "destinations", "destination": "destinations/new", "machines": "machines",
              "settings": "settings", "keys": "settings/keys", "logs": "settings/logs", "file": "settings/file"}
     # Looked at, and not kept.
     others = ("destination", "keys", "logs", "file")
+    page.goto(told["url"] + "search?q=contract.txt")
+    pages["versions"] = page.locator(".found h2 a").first.get_attribute("href").lstrip("/")
+    pages["preview"] = pages["versions"].replace("restore/versions", "preview").replace(".txt", ".docx")
+    page.goto(told["url"] + pages["versions"])
+    compare = page.get_by_role("link", name="Compare with the version before").first
+    pages["compare"] = compare.get_attribute("href").lstrip("/")
+    folder = re.sub("path=.*", "path=", pages["versions"]) + f"{home.folder}/Documents"
+    pages["deleted"] = folder.replace("restore/versions", "restore") + "&deleted=1&hidden=1"
+    pages["changes"] = folder.replace("restore/versions", "restore/changes")
     for lang in ("en", "ja"):
         for theme in ("light", "dark"):
             page.set_viewport_size(WIDE)
@@ -404,6 +531,7 @@ def main():
         home = Home(folder)
         home.settings("127.0.0.1:0")
         home.history()
+        home.storage()
         with console(home) as (told, program), sync_playwright() as playwright:
             step(f"started in {told['took'] * 1000:.0f} ms")
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
@@ -416,10 +544,13 @@ def main():
             page.on("pageerror", lambda error: said.append(str(error)))
             first_visit(page, told)
             walk(page, home, told)
+            look_into(page, home, told)
             set_up(page, home, told)
             pictures(page, home, told)
             memory = Path(f"/proc/{program.pid}/status").read_text()
             step("memory: " + re.search(r"VmRSS:\s*(.*)", memory)[1])
+            # The browser says that it ran no script of a preview.
+            said = [one for one in said if "Blocked script execution" not in one]
             assert not said and not FOUND, "\n".join(said + FOUND)
             browser.close()
     print("everything works")

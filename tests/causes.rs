@@ -8,6 +8,7 @@ use crate::cli_bad::Disk;
 use crate::full_disk::fill;
 use kit::generation::noise;
 use kit::nobody::NOBODY;
+use kit::odd::Odd;
 use kit::program::{Home, Run};
 use kit::servers::{Proxy, Rclone, Serve, ports};
 use rustix::process::geteuid;
@@ -317,6 +318,12 @@ fn newer(path: &Path) {
     fs::write(path, bytes).unwrap();
 }
 
+/// Something that is no file, under the name of an object.
+fn odd(object: &Path, odd: Odd) {
+    fs::remove_file(object).unwrap();
+    odd.make(object);
+}
+
 /// Makes one cause happen in a cell.
 fn arrange(cause: &str, command: &str, cell: &mut Cell, server: &Rclone) {
     let target = match command {
@@ -345,6 +352,11 @@ fn arrange(cause: &str, command: &str, cell: &mut Cell, server: &Rclone) {
         "no permission to read an index segment" => cell.closed(vec![cell.segment()]),
         "no permission to read the index" => cell.closed(cell.objects("index")),
         "no permission to read a manifest" => cell.closed(vec![cell.manifest()]),
+        "a directory in place of a pack" => odd(&cell.data(), Odd::Directory),
+        "a FIFO in place of a pack" => odd(&cell.data(), Odd::Fifo),
+        "a symbolic link to itself in place of a pack" => odd(&cell.data(), Odd::Loop),
+        "a directory in place of an index segment" => odd(&cell.segment(), Odd::Directory),
+        "a FIFO in place of a manifest" => odd(&cell.manifest(), Odd::Fifo),
         "the repository's disk is full" => cell.full("repo"),
         "the cache's disk is full" => cell.full(".cache"),
         "the target's disk is full" => cell.full(target),

@@ -115,6 +115,8 @@ fn every_command() {
         &["tag", "--add", "x"],
         &["stats"],
         &["check", "--read-data"],
+        &["check", "latest", "--max-age", "30d"],
+        &["drill"],
         &["undelete"],
         &["prune", "--dry-run"],
         &["prune", "--yes", "--keep-last", "1", "--keep-trash", "0s"],

@@ -11,7 +11,10 @@ fn from_damage_to_a_sound_repository() {
     let packs = data_packs(&home);
     hurt(&packs[0]);
     let name = packs[0].file_name().unwrap().to_str().unwrap().to_string();
-    home.ends(13, &["check", "--read-data"]);
+    let run = home.ends(13, &["check", "--read-data"]);
+    let about = run.err.lines().filter(|line| line.contains(&name));
+    assert_eq!(about.count(), 1, "one damage is one line: {}", run.err);
+    assert!(run.out.contains("'dedup heal'"), "{}", run.out);
     let before = home.contents(&home.repository());
     let dry = home
         .ends(13, &["repair", "packs", "--dry-run", "--json", &name])
@@ -42,7 +45,8 @@ fn from_damage_to_a_sound_repository() {
     );
     assert!(old.contains(&hurt_id) && !old.contains(&new));
     assert_eq!(home.snapshots().len(), 3);
-    home.ends(13, &["restore", &hurt_id, "--target", "hurt"]);
+    let run = home.ends(13, &["restore", &hurt_id, "--target", "hurt"]);
+    assert!(run.out.contains("'dedup heal'"), "{}", run.out);
     home.ends(3, &["restore", &new, "--target", "mended"]);
     assert!(
         home.ok(&["repair", "manifests"])

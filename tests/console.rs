@@ -320,3 +320,86 @@ fn tokens_and_sets_by_page_and_command() {
     home.ok(&["console", "--revoke-token", "grafana"]);
     assert_eq!(with(&token, "/api/status").0, 401);
 }
+
+/// A page about a path in a snapshot.
+fn at(page: &str, snapshot: &str, path: &str) -> String {
+    format!("{page}?remote=main&snapshot={snapshot}&path={path}")
+}
+
+#[test]
+fn versions_previews_and_the_basket() {
+    let home = home();
+    let letter = home.text("docs/letter");
+    home.ok(&["backup", &home.text("docs")]);
+    home.write("docs/letter", "Dear both");
+    home.ok(&["backup", &home.text("docs")]);
+    let mut console = Running::start(&home, &["--listen", "127.0.0.1:0"]);
+    let [oldest, newest] = <[String; 2]>::try_from(home.snapshots()).unwrap();
+    let page = at("/preview/frame", &oldest, &letter);
+    assert_eq!(console.ask("GET", &page, "").status, 303, "not without a session");
+    console.set_password();
+    let rail = console.ask("GET", &at("/restore/versions", &newest, &letter), "");
+    assert!(rail.body.contains("2 versions in 2 snapshots"), "{}", rail.body);
+    let frame = console.ask("GET", &page, "");
+    assert!(
+        frame.status == 200 && frame.body.contains("Dear all"),
+        "{}",
+        frame.body
+    );
+    assert!(
+        frame.head.contains("sandbox") && frame.head.contains("nosniff"),
+        "{}",
+        frame.head
+    );
+    let with = format!("{}&with={oldest}", at("/restore/compare", &newest, &letter));
+    let compared = console.ask("GET", &with, "");
+    assert!(compared.body.contains("content differs"), "{}", compared.body);
+    for snapshot in [&oldest, &newest] {
+        let csrf = console.csrf();
+        let fields = format!("csrf={csrf}&remote=main&snapshot={snapshot}&pick=f{letter}");
+        assert_eq!(console.ask("POST", "/basket/add", &fields).status, 303);
+    }
+    let archive = console.ask("GET", "/basket/download", "");
+    assert_eq!(archive.status, 200, "{}", archive.body);
+    for word in ["Dear all", "Dear both", "chunked"] {
+        let has = archive.body.contains(word) || archive.head.contains(word);
+        assert!(has, "{word}: {}{}", archive.head, archive.body);
+    }
+    console.end();
+}
+
+/// What is on the disk at a path is another file than what another machine backed up from there.
+#[test]
+fn the_disk_is_compared_with_snapshots_of_this_machine_only() {
+    let home = home();
+    let (docs, letter) = (home.text("docs"), home.text("docs/letter"));
+    home.ok(&["backup", "--host", "elsewhere", &docs]);
+    let mut console = Running::start(&home, &["--listen", "127.0.0.1:0"]);
+    console.set_password();
+    let elsewhere = home.snapshots().remove(0);
+    for page in ["/restore/compare", "/restore/changes"] {
+        let path = if page == "/restore/compare" {
+            &letter
+        } else {
+            &docs
+        };
+        let answer = console.ask("GET", &format!("{}&with=now", at(page, &elsewhere, path)), "");
+        assert_eq!(answer.status, 400, "{}", answer.body);
+    }
+    let rail = console.ask("GET", &at("/restore/versions", &elsewhere, &letter), "");
+    assert!(
+        rail.status == 200 && !rail.body.contains("Compare with now"),
+        "{}",
+        rail.body
+    );
+    home.ok(&["backup", &docs]);
+    let own = home.snapshots();
+    let own = own.iter().find(|id| **id != elsewhere).unwrap();
+    home.write("docs/letter", "changed");
+    let answer = console.ask(
+        "GET",
+        &format!("{}&with=now", at("/restore/compare", own, &letter)),
+        "",
+    );
+    assert!(answer.body.contains("content differs"), "{}", answer.body);
+}

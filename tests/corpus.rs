@@ -172,7 +172,8 @@ fn keep_objects() {
             | Kind::Parity
             | Kind::Upgrade
             | Kind::Forgotten
-            | Kind::Overview => {
+            | Kind::Overview
+            | Kind::Machine => {
                 // The targets' own repository.
                 bytes[8..24].copy_from_slice(&[2; 16]);
                 keep("object", &short, &bytes);

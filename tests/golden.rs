@@ -1,7 +1,8 @@
 //! Repositories written by this and every earlier version, kept as files: all of them must be read for ever, and
 //! written on. `golden/v1` is made by `cargo test -p dedup-tests -- --ignored regenerate_golden`, which also makes what
-//! [`replicas`] reads; once a format has been released its directory is never touched again.
+//! [`replicas`] and [`later`] read; once a format has been released its directory is never touched again.
 
+mod later;
 mod replicas;
 
 use chunkstore::chunker::Bounds;
@@ -326,9 +327,9 @@ fn write_generation(machine: &Machine, remote: &Arc<dyn Remote>, source: &Path, 
 /// The golden repository is worth keeping only if everything occurs in it.
 fn covers_everything(machine: &Machine, remote: &Arc<dyn Remote>) {
     let mut size = 0;
-    // Parity is an option, and made of packs alone; lists of the forgotten are as small as marks. Overviews are made of
-    // manifests, for repositories on a network.
-    let elsewhere = [Kind::Parity, Kind::Forgotten, Kind::Overview];
+    // Parity is an option, and made of packs alone; lists of the forgotten are as small as marks. Overviews are in
+    // repositories on a network only, and records of machines are made by runs of sets.
+    let elsewhere = [Kind::Parity, Kind::Forgotten, Kind::Overview, Kind::Machine];
     for kind in Kind::ALL.into_iter().filter(|kind| !elsewhere.contains(kind)) {
         let objects = listed(&**remote, kind).unwrap();
         assert!(!objects.is_empty(), "no {kind:?}");

@@ -2,6 +2,7 @@
 //! Every time it is a typed error, soon and in bounded memory (I-14).
 
 use chunkstore::compress::{CHUNK_MAX, Codec, Decompressor};
+use chunkstore::id::RecordName;
 use chunkstore::indexfile::IndexSegment;
 use chunkstore::pack;
 use chunkstore::parity;
@@ -90,6 +91,10 @@ impl Golden {
             Kind::Overview => {
                 let number = u64::from_str_radix(name.id(), 16).unwrap();
                 self.under(name, bytes, || store.read_overview(number).map(drop))
+            }
+            Kind::Machine => {
+                let id = RecordName::from_hex(name.id()).unwrap();
+                self.under(name, bytes, || store.read_record(id).map(drop))
             }
             Kind::Mark => {
                 let id = MarkId::from_hex(name.id()).unwrap();

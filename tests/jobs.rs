@@ -159,8 +159,9 @@ fn a_repository_lives_without_a_terminal() {
 
     let all = check::Request {
         read_data: ReadData::All,
+        snapshots: Vec::new(),
     };
-    let checked = check::run(&context, all, &Nobody).unwrap();
+    let checked = check::run(&context, &all, &Nobody).unwrap();
     assert_eq!(
         (checked.status(), checked.found.snapshots),
         (Status::Completed, 1)

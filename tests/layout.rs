@@ -282,8 +282,8 @@ fn faces_and_service_keep_apart() {
     };
     let named = |folder, words: &[&str]| -> Vec<String> {
         let named = |text: &str| words.iter().find(|word| text.contains(**word)).copied();
-        let found = bodies(folder).filter_map(|(path, text)| Some(format!("{path}: {}", named(&text)?)));
-        found.collect()
+        let found = |(path, text): (&String, String)| Some(format!("{path}: {}", named(&text)?));
+        bodies(folder).filter_map(found).collect()
     };
     none(
         "a face reaches past service",
@@ -335,10 +335,8 @@ fn types(source: &str) -> impl Iterator<Item = &str> {
     let lines = source.lines().take(body(source));
     lines.filter_map(|line| {
         let scopes = ["pub ", "pub(crate) ", "pub(super) "];
-        let line = scopes
-            .iter()
-            .find_map(|scope| line.strip_prefix(scope))
-            .unwrap_or(line);
+        let scoped = scopes.iter().find_map(|scope| line.strip_prefix(scope));
+        let line = scoped.unwrap_or(line);
         let keywords = ["struct ", "enum ", "trait "];
         let name = keywords.iter().find_map(|keyword| line.strip_prefix(keyword))?;
         name.split(|c: char| !c.is_alphanumeric()).next()
@@ -491,7 +489,11 @@ fn pages_need_nothing_from_elsewhere() {
             if !path.starts_with("console/") || path.ends_with("htmx.min.js") {
                 continue;
             }
-            let found = words.iter().filter(|word| text.contains(**word));
+            // The frame of a preview has no origin, so it can load nothing: its style has a nonce.
+            let is_frame = path.ends_with("preview_frame.html");
+            let found = words
+                .iter()
+                .filter(|word| text.contains(**word) && !(is_frame && **word == "<style"));
             wrong.extend(found.map(|word| format!("{path}: {word}")));
         }
     }

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_dedup-under-test");
 
@@ -131,7 +132,7 @@ fn snapshots_are_directories() {
     home.ok(&["backup", "docs", "--host", "two"]);
     let ids = home.snapshots();
     let mounted = Mounted::new(&home, &[]);
-    assert_eq!(mounted.names(""), ["hosts", "ids", "snapshots", "tags"]);
+    assert_eq!(mounted.names(""), ["hosts", "ids", "sets", "snapshots", "tags"]);
     let short = |n: usize| ids[n][..8].to_string();
     let mut want = vec![short(0), short(1)];
     want.sort();
@@ -198,6 +199,88 @@ fn it_ends_when_somebody_unmounts_it() {
     assert_eq!(mounted.names("ids").len(), 1);
     output("umount", &["mnt"], &home.path(""));
     assert_eq!(mounted.child.wait().unwrap().code(), Some(0));
+}
+
+/// What a later backup makes appears, and what is open stays as it is.
+#[test]
+fn new_snapshots_appear() {
+    if !can_mount() {
+        return;
+    }
+    let home = home();
+    home.write("docs/a", "first");
+    home.ok(&["backup", "docs", "--host", "one"]);
+    let mounted = Mounted::new(&home, &[]);
+    let latest = mounted.path(&format!("snapshots/latest{}/a", home.text("docs")));
+    let first = fs::File::open(&latest).unwrap();
+    assert_eq!(mounted.names("ids").len(), 1);
+    home.write("docs/a", "the second");
+    home.ok(&["backup", "docs", "--host", "two", "--tag", "later"]);
+    // They are looked for at most once a second.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while mounted.names("ids").len() < 2 || mounted.names("hosts").len() < 2 {
+        assert!(Instant::now() < deadline, "{:?}", mounted.names("ids"));
+        std::thread::yield_now();
+    }
+    while fs::read_to_string(&latest).unwrap() != "the second" {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    assert_eq!(mounted.names("tags"), ["later"]);
+    let mut old = [0; 5];
+    first.read_exact_at(&mut old, 0).unwrap();
+    assert_eq!(&old, b"first");
+    // One that is forgotten goes.
+    let gone = home.snapshots()[0].clone();
+    home.ok(&["forget", &gone, "--yes"]);
+    while mounted.names("ids").len() > 1 {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    assert_eq!(mounted.names("hosts"), ["two"]);
+}
+
+/// Files of every form, from front to back by pieces of every size, and at random.
+#[test]
+fn every_byte_is_that_of_the_file() {
+    if !can_mount() {
+        return;
+    }
+    let home = home();
+    let mut random = Random::new(5);
+    let mut noise = vec![0; 40_000_000];
+    random.fill(&mut noise);
+    // Holes between, and more extents than an entry has: there are lists.
+    let file = fs::File::create(home.write("docs/holes", "")).unwrap();
+    for n in 0..6000u64 {
+        file.write_all_at(&noise[n as usize * 100..][..50], n * 8192)
+            .unwrap();
+    }
+    file.set_len(6000 * 8192).unwrap();
+    home.write("docs/large", &noise);
+    home.write("docs/small", &noise[..90_000]);
+    home.ok(&["backup", "docs"]);
+    let mounted = Mounted::new(&home, &[]);
+    for name in ["holes", "large", "small"] {
+        let own = fs::read(home.path("docs").join(name)).unwrap();
+        let path = mounted.path(&format!("snapshots/latest{}/{name}", home.text("docs")));
+        assert!(fs::read(&path).unwrap() == own, "{name}");
+        let shown = fs::File::open(&path).unwrap();
+        for _ in 0..300 {
+            let at = random.below(own.len() as u64 - 1);
+            let len = (1 + random.below(200_000)).min(own.len() as u64 - at);
+            let mut found = vec![0; len as usize];
+            shown.read_exact_at(&mut found, at).unwrap();
+            assert!(
+                found[..] == own[at as usize..][..len as usize],
+                "{name} {at} {len}"
+            );
+        }
+    }
+    // Those who read ahead end with it.
+    let large = mounted.path(&format!("snapshots/latest{}/large", home.text("docs")));
+    assert_eq!(fs::read(large).unwrap().len(), noise.len());
+    assert_eq!(mounted.stop("-TERM"), 0);
 }
 
 /// Damage is an input/output error of the one file, is told, and decides the exit code.

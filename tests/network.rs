@@ -4,6 +4,7 @@
 mod cluster;
 mod crowd;
 mod many_snapshots;
+mod odd;
 mod outages;
 mod pages;
 mod replicas;

@@ -2,7 +2,9 @@
 //! overview that is lost, damaged or out of date costs requests and nothing else.
 
 use chunkstore::chunker::Bounds;
+use chunkstore::object;
 use chunkstore::remote::{Kind, Memory, ObjectName, Remote};
+use chunkstore::seal::Sealed;
 use engine::SessionId;
 use engine::backup;
 use engine::forget;
@@ -141,19 +143,75 @@ fn lost_and_damaged_overviews_cost_requests_only() {
     assert!(counts.of(Operation::Read, Kind::Snapshot).calls <= 1);
 }
 
+/// The same overview as a later version would seal it.
+fn of_a_later_version(scene: &Scene, name: &ObjectName) -> Vec<u8> {
+    let repo = scene.open(&Machine::new("later"));
+    let keys = repo.store.keys();
+    let key = keys.new_session().unwrap().manifest;
+    let number = u64::from_str_radix(name.id(), 16).unwrap().to_be_bytes();
+    let sealed = [key.sealed];
+    let body = b"what a later version has to say";
+    let as_now = object::seal(
+        Sealed::Overview,
+        keys.repo(),
+        &key.key,
+        Some(&sealed),
+        &number,
+        body,
+        4096,
+    )
+    .unwrap();
+    let head = 28 + sealed[0].as_bytes().len();
+    let mut newer = as_now[..head].to_vec();
+    newer[6] = 2;
+    let mut plain = Vec::new();
+    key.key
+        .open(&[&as_now[..head], &number].concat(), &as_now[head..], &mut plain)
+        .unwrap();
+    let aad = [&newer[..], &number].concat();
+    key.key.seal(&aad, &plain, &mut newer).unwrap();
+    newer
+}
+
 /// A later version's overview is neither used nor replaced (I-15).
 #[test]
 fn a_newer_overview_is_left_alone() {
     let scene = Scene::new();
     scene.backups(20);
     let [name] = scene.overviews().try_into().unwrap();
-    let mut newer = scene.remote.get(&name, 1 << 24).unwrap();
-    newer[6] = 2;
+    let newer = of_a_later_version(&scene, &name);
     scene.memory.replace(&name, &newer).unwrap();
     scene.machine.lose_cache();
     scene.backups(20);
     assert_eq!(scene.overviews(), std::slice::from_ref(&name));
     assert_eq!(scene.remote.get(&name, 1 << 24).unwrap(), newer);
+    assert_eq!(scene.cold().0, scene.all());
+}
+
+/// Damage can look like a later version; and junk may have a number that nothing can follow.
+#[test]
+fn a_damaged_overview_is_replaced_whatever_version_it_declares() {
+    let scene = Scene::new();
+    scene.backups(20);
+    // Version, suite, key domain and generation, count of keys, kind of the key.
+    for at in [6, 7, 24, 25, 26, 28] {
+        let [name] = scene.overviews().try_into().unwrap();
+        let mut hurt = scene.remote.get(&name, 1 << 24).unwrap();
+        hurt[at] ^= 0x40;
+        scene.memory.replace(&name, &hurt).unwrap();
+        scene.machine.lose_cache();
+        scene.backups(1);
+        assert_ne!(scene.overviews(), [name], "byte {at}");
+        let (found, counts) = scene.cold();
+        assert_eq!(found, scene.all(), "byte {at}");
+        assert!(counts.of(Operation::Read, Kind::Snapshot).calls <= 1, "byte {at}");
+    }
+    let last = ObjectName::parse(Kind::Overview, &"f".repeat(16)).unwrap();
+    scene.memory.put(&last, b"junk").unwrap();
+    scene.machine.lose_cache();
+    scene.backups(1);
+    assert_eq!(scene.overviews().len(), 1);
+    assert_ne!(scene.overviews(), [last]);
     assert_eq!(scene.cold().0, scene.all());
 }
 

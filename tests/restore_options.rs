@@ -428,7 +428,9 @@ fn everything_comes_back() {
     home.ok(&["backup", "docs"]);
     home.ok(&["restore", &format!("latest:{}", home.text("docs")), "-t", "out"]);
     let (from, to) = (home.text("docs/"), home.text("out/"));
-    assert_eq!(rsync(&from, &to), "", "rsync would change something");
+    // The folder that was named is the user's own, and keeps its time.
+    let changes = rsync(&from, &to).replace(".d..t...... ./\n", "");
+    assert_eq!(changes, "", "rsync would change something");
     let bottom = output(
         "python3",
         &[

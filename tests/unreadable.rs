@@ -1,6 +1,8 @@
 //! One object of the repository can't be read, and others can: what can be done without it is done, the cause is the first
 //! thing that is said, nothing is called damaged, and nothing is lost. Afterwards, when it can be read again, all is well.
 
+mod odd;
+
 use crate::restoring::Nobody;
 use kit::generation::noise;
 use kit::program::{Home, Run};
@@ -239,6 +241,94 @@ fn a_collection_without_a_tree_deletes_nothing() {
     open(&trees);
     place.run(&PRUNE).ends(0);
     place.is_whole(&[file("a", 1), file("c", 3)]);
+}
+
+/// What does not need the segment comes to the other repository; the rest comes once it can be read, though newer
+/// snapshots are there by then.
+#[test]
+fn replicas_and_copies_get_what_can_be_read() {
+    let Some(mut place) = Place::new() else { return };
+    for seed in 1..=2 {
+        place.backup(&[("a", noise(seed, 300_000))]);
+    }
+    place.run(&["remote", "add", "other", "other"]).ends(0);
+    place
+        .run(&[
+            "-r",
+            "copies",
+            "init",
+            "--no-recovery",
+            "--key-file",
+            "copies-key",
+        ])
+        .ends(0);
+    let copy = [
+        "-r",
+        "copies",
+        "--key-file",
+        "copies-key",
+        "copy",
+        "--from",
+        &place.home().repository().display().to_string(),
+        "--from-key-file",
+        &place.home().text(".config/dedup/default.key"),
+    ];
+    let segment = place.added[0].segment.clone();
+    place.lose_cache();
+    close(&segment);
+    let run = place.run(&["replicate"]).ends(1);
+    tells(&run, DENIED);
+    let run = place.run(&copy).ends(1);
+    tells(&run, DENIED);
+    let holds = |repo: &[&str], count: usize| {
+        let args = [repo, &["snapshots", "--json"]].concat();
+        let listed = place.run(&args).ends(0).objects();
+        assert_eq!(listed[0].as_array().map_or(listed.len(), Vec::len), count);
+        place.run(&[repo, &["check", "--read-data"]].concat()).ends(0);
+    };
+    let (other, copies) = (["-r", "other"], ["-r", "copies", "--key-file", "copies-key"]);
+    holds(&other, 1);
+    holds(&copies, 1);
+    open(&segment);
+    place.lose_cache();
+    place.run(&["replicate"]).ends(0);
+    place.run(&[&copy[..], &["--all"]].concat()).ends(0);
+    holds(&other, 2);
+    holds(&copies, 2);
+}
+
+/// What the other replica lists in a segment that can't be read is not said to be lost.
+#[test]
+fn healing_from_a_replica_that_can_be_read_in_part() {
+    let Some(mut place) = Place::new() else { return };
+    place.backup(&[file("a", 1)]);
+    place.backup(&[file("a", 1), file("b", 2)]);
+    place.run(&["remote", "add", "other", "other"]).ends(0);
+    let other = place.home().path("other");
+    place.run(&["replicate"]).ends(0);
+    let segments: Vec<PathBuf> = place.home().contents(&other.join("index")).into_keys().collect();
+    for (number, segment) in segments.iter().enumerate() {
+        for pack in place.added.iter().map(|added| &added.packs[0]) {
+            fs::remove_file(pack).unwrap();
+        }
+        place.lose_cache();
+        close(segment);
+        let run = place.run(&["heal", "--from", "other"]);
+        assert!([1, 13].contains(&run.code), "segment {number}: {run:?}");
+        let first = run.err.lines().next().unwrap_or_default();
+        assert!(first.contains(DENIED), "{}", run.err);
+        assert!(!run.out.contains("Still lost"), "{}", run.out);
+        open(segment);
+        place.lose_cache();
+        place.run(&["heal", "--from", "other"]).ends(0);
+        place.is_whole(&[file("a", 1), file("b", 2)]);
+        for added in &mut place.added {
+            added.packs.clear();
+        }
+        let packs = new_objects(&place.nobody.home, "packs", &[]);
+        place.added[0].packs = packs[..1].to_vec();
+        place.added[1].packs = packs[1..2].to_vec();
+    }
 }
 
 /// A damaged pack is mended although a segment, a pack of trees and a manifest can't be read.

@@ -23,6 +23,39 @@ pub fn stream(count: u64) -> impl Iterator<Item = (DirPath, Entry)> {
     })
 }
 
+/// The same with the directories that they are in, as a backup of `/home` stores them.
+pub fn tree(count: u64) -> impl Iterator<Item = (DirPath, Entry)> {
+    let dirs = count.div_ceil(EACH);
+    let upper = dirs.div_ceil(1000);
+    let top = [("", "home".to_string()), ("home", "user".to_string())];
+    let uppers = (0..upper).map(|dir| ("home/user", format!("{dir:05}")));
+    let top = top.into_iter().chain(uppers);
+    let top = top.map(|(dir, name)| (dir.as_bytes().into(), directory(&name)));
+    top.chain((0..upper).flat_map(move |upper| {
+        let path: DirPath = format!("home/user/{upper:05}").into_bytes().into();
+        let here = (dirs - upper * 1000).min(1000);
+        let listing = (0..here).map(move |dir| (path.clone(), directory(&format!("{dir:03}"))));
+        let first = upper * 1000 * EACH;
+        let files = (count - first).min(1000 * EACH);
+        listing.chain(stream(first + files).skip(first as usize))
+    }))
+}
+
+fn directory(name: &str) -> Entry {
+    let blank = engine::fsmeta::Blank::default().meta();
+    Entry {
+        name: name.as_bytes().to_vec(),
+        kind: Kind::Dir,
+        meta: Meta {
+            mode: 0o755,
+            nlink: 2,
+            ..blank
+        },
+        content: Content::None,
+        trouble: None,
+    }
+}
+
 fn entry(blank: &Meta, number: u64) -> Entry {
     let random = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (number << 29);
     let mut hash = [0; 16];

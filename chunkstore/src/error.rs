@@ -334,6 +334,18 @@ impl Error {
         matches!(self, Error::Remote { source, .. } if errors::is_device_error(source))
     }
 
+    /// The storage gave an answer that concerns the object it was asked for: others may be readable.
+    pub(crate) fn is_about_one_object(&self) -> bool {
+        use io::ErrorKind as Kind;
+        let is_answer = |kind| {
+            matches!(
+                kind,
+                Kind::PermissionDenied | Kind::IsADirectory | Kind::NotADirectory | Kind::InvalidData
+            )
+        };
+        matches!(self, Error::Remote { source, .. } if is_answer(source.kind())) || self.is_bad_sector()
+    }
+
     /// The same without what a later version may have written, which is to be left alone: for who mends or replaces.
     pub fn is_hurt(&self) -> bool {
         !matches!(self, Error::NewerFormat(_)) && self.is_object_local()

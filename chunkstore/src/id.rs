@@ -139,6 +139,33 @@ pub fn random<const N: usize>() -> Result<[u8; N], crate::Error> {
     Ok(bytes)
 }
 
+/// The name of a machine's record ([`crate::machines`]): its series, and its number there.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct RecordName {
+    /// A machine's records about one subject.
+    pub series: [u8; 8],
+    /// The highest counts.
+    pub number: u64,
+}
+
+impl RecordName {
+    /// Of 32 hexadecimal digits, as an object is named.
+    pub fn from_hex(id: &str) -> Option<RecordName> {
+        let mut bytes = [0; 16];
+        hex::decode_to_slice(id, &mut bytes).ok()?;
+        let (series, _) = bytes.split_first_chunk()?;
+        Some(RecordName {
+            series: *series,
+            number: u64::from_str_radix(id.get(16..)?, 16).ok()?,
+        })
+    }
+
+    /// The 32 digits.
+    pub fn to_hex(self) -> String {
+        format!("{}{:016x}", hex::encode(self.series), self.number)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

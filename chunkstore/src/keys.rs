@@ -189,6 +189,7 @@ pub struct Keys {
     chunker: Zeroizing<[u8; 32]>,
     tree_cuts: Zeroizing<[u8; 32]>,
     padding: Zeroizing<[u8; 32]>,
+    machines: Zeroizing<[u8; 32]>,
     fingerprint: Zeroizing<[u8; 32]>,
     pub(crate) index: SealKey,
     pub(crate) control: ControlKeys,
@@ -223,6 +224,7 @@ impl Keys {
             chunker: derive("chunker"),
             tree_cuts: derive("tree cuts"),
             padding: derive("padding"),
+            machines: derive("machines"),
             fingerprint: derive("fingerprint"),
             index: seal("index"),
             control: ControlKeys {
@@ -252,6 +254,15 @@ impl Keys {
     pub fn chunk_id(&self, tree: bool, plain: &[u8]) -> ChunkId {
         let key = if tree { &self.tree_ids } else { &self.data_ids };
         ChunkId(*blake3::keyed_hash(key, plain).as_bytes())
+    }
+
+    /// What names a machine's records about a subject, so that the storage does not learn which machines it serves.
+    pub(crate) fn record_series(&self, machine: &[u8; 16], subject: &[u8]) -> [u8; 8] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.machines);
+        hasher.update(machine).update(subject);
+        let mut series = [0; 8];
+        hasher.finalize_xof().fill(&mut series);
+        series
     }
 
     pub fn content_hash(&self, content: &[u8]) -> ContentHash {

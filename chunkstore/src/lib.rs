@@ -29,6 +29,8 @@ pub mod keys;
 #[doc(hidden)]
 pub mod live;
 #[doc(hidden)]
+pub mod machines;
+#[doc(hidden)]
 pub mod object;
 #[doc(hidden)]
 pub mod opening;

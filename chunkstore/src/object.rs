@@ -22,6 +22,7 @@ pub mod cap {
     pub const TRASH: usize = MANIFEST + CONTROL;
     pub const FORGOTTEN: usize = 32 << 20;
     pub const OVERVIEW: usize = 16 << 20;
+    pub const RECORD: usize = 1 << 20;
     pub const PACK: u64 = 80 << 20;
     pub const PARITY: usize = 96 << 20;
 }
@@ -169,11 +170,7 @@ pub struct Head<'a> {
 
 impl<'a> Head<'a> {
     pub fn parse(repo: &RepoId, object: &str, bytes: &'a [u8]) -> Result<Self> {
-        let wrong = |flaw| Error::corrupt(object, flaw);
-        let fixed = bytes.get(..HEAD_LEN).ok_or_else(|| wrong(Flaw::Truncated))?;
-        if &fixed[..5] != MAGIC || fixed[8..24] != repo.0 {
-            return Err(wrong(Flaw::BadMagic));
-        }
+        let fixed = Head::fixed(repo, object, bytes)?;
         if fixed[6] != FORMAT_VERSION || fixed[7] != SUITE {
             return Err(Error::NewerFormat(Feature::ObjectFormat {
                 format: fixed[6],
@@ -186,6 +183,22 @@ impl<'a> Head<'a> {
                 generation: fixed[25],
             }));
         }
+        Head::of_any_version(repo, object, bytes)
+    }
+
+    /// What begins the head, in every version.
+    fn fixed(repo: &RepoId, object: &str, bytes: &'a [u8]) -> Result<&'a [u8]> {
+        let wrong = |flaw| Error::corrupt(object, flaw);
+        let fixed = bytes.get(..HEAD_LEN).ok_or_else(|| wrong(Flaw::Truncated))?;
+        match &fixed[..5] == MAGIC && fixed[8..24] == repo.0 {
+            true => Ok(fixed),
+            false => Err(wrong(Flaw::BadMagic)),
+        }
+    }
+
+    /// A head whatever version it declares, for objects that are authenticated before that is believed.
+    pub(crate) fn of_any_version(repo: &RepoId, object: &str, bytes: &'a [u8]) -> Result<Self> {
+        let fixed = Head::fixed(repo, object, bytes)?;
         let count = usize::from(u16::from_le_bytes([fixed[26], fixed[27]]));
         let mut rest = Bytes(&bytes[HEAD_LEN..]);
         let keys = (0..count)

@@ -166,7 +166,7 @@ impl Asked {
     }
 
     fn unlock(&self, remote: &dyn Remote, repo: &RepoId, secret: &Secret) -> Result<(SlotId, MasterKey)> {
-        let mut unusable = None;
+        let (mut unusable, mut unread) = (None, None);
         let (mut sound, mut stretches) = (0, 0);
         for (id, bytes) in &self.slots {
             let slot = match bytes {
@@ -190,8 +190,14 @@ impl Asked {
                 }
                 // Damaged, or of a kind for others than people.
                 Err(e) if e.is_object_local() => unusable = Some(e),
+                // `config` was read: it is about this slot, and another one may open the repository.
+                Err(e) if e.is_about_one_object() => unread = Some(e),
                 Err(e) => return Err(e),
             }
+        }
+        if let Some(e) = unread {
+            // The secret may be that slot's.
+            return Err(e);
         }
         match unusable {
             Some(e) if sound == 0 => Err(e),

@@ -3,10 +3,10 @@
 //!
 //! An overview is a hint: it says nothing that the manifests don't say, nothing relies on its being there, and whether a
 //! generation exists is never read off it. Each is published under the next number and replaces those before it. One that
-//! is damaged is passed over and replaced; one of a newer format is left alone (I-15). What an overview says is the
-//! engine's; here it is opaque bytes.
+//! is damaged is passed over and replaced; one that a later version sealed is left alone (I-15). What an overview says is
+//! the engine's; here it is opaque bytes.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Flaw, Result};
 use crate::id::SessionId;
 use crate::keys::KeyClass;
 use crate::object::{self, Head, cap};
@@ -67,9 +67,12 @@ impl Store {
     pub fn publish_overview(&self, body: &[u8]) -> Result<bool> {
         let numbers = self.overviews()?;
         let last = numbers.iter().copied().max().unwrap_or(0);
-        let (Some(number), true) = (last.checked_add(1), body.len() <= BODY_MAX) else {
+        // Nothing follows the last number of all. Only junk has it, and is deleted below.
+        let followed = numbers.iter().filter_map(|number| number.checked_add(1));
+        let number = followed.max().unwrap_or(1);
+        if body.len() > BODY_MAX {
             return Ok(false);
-        };
+        }
         if last > 0 && matches!(self.read_overview(last), Err(Error::NewerFormat(_))) {
             return Ok(false);
         }
@@ -105,12 +108,22 @@ impl Store {
         Ok(numbers)
     }
 
+    /// A later version's is authenticated before it is taken for one: damage must not keep an overview from being
+    /// replaced.
     fn open_overview(&self, number: u64, bytes: &[u8]) -> Result<Vec<u8>> {
         let name = ObjectName::overview(number);
         let object = name.to_string();
-        let head = Head::parse(self.id(), &object, bytes)?;
-        let key = head.content_key(&object)?;
-        let key = self.keys.open_key(KeyClass::Manifest, key)?;
-        head.open(Sealed::Overview, &key, &bytes_of(&name), &object)
+        let opened = |head: Head<'_>| {
+            let key = head.content_key(&object)?;
+            let key = self.keys.open_key(KeyClass::Manifest, key)?;
+            head.open(Sealed::Overview, &key, &bytes_of(&name), &object)
+        };
+        match Head::parse(self.id(), &object, bytes).and_then(opened) {
+            Err(newer @ Error::NewerFormat(_)) => {
+                let sealed = Head::of_any_version(self.id(), &object, bytes).and_then(opened);
+                Err(sealed.map_or_else(|_| Error::corrupt(&name, Flaw::SealBroken), |_| newer))
+            }
+            opened => opened,
+        }
     }
 }

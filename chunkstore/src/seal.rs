@@ -39,6 +39,7 @@ pub enum Sealed {
     Upgrade = 14,
     Forgotten = 15,
     Overview = 16,
+    Machine = 17,
 }
 
 /// A content key and its nonce key. Zeroed when dropped; has no `Debug`.

@@ -138,6 +138,9 @@ pub struct Note {
     /// Seconds since 1970.
     #[n(1)]
     pub created: i64,
+    /// Of a recovery phrase: when somebody typed words of it back, and so has it.
+    #[n(2)]
+    pub confirmed: Option<i64>,
 }
 
 /// A parsed slot object.
@@ -366,6 +369,7 @@ mod tests {
         Note {
             label: "office".to_string(),
             created: 1_700_000_000,
+            confirmed: None,
         }
     }
 

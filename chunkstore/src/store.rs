@@ -125,6 +125,7 @@ impl Store {
             let note = Note {
                 label: (*label).to_string(),
                 created: new.now,
+                confirmed: None,
             };
             let (id, bytes) = slot::create(&master, &keys.control.notes, &repo, secret, new.cost, &note)?;
             remote.put(&ObjectName::key(id), &bytes)?;

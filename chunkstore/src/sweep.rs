@@ -213,7 +213,7 @@ pub fn sweep(
 ) -> Result<(Swept, LiveSet)> {
     // A segment that is left must not list what is gone (I-5), and this one might.
     store.index_is_read()?;
-    all_present(index, live)?;
+    all_present(store, index, live)?;
     let condemned: HashSet<PackId> = marks.iter().flat_map(|mark| &mark.packs).copied().collect();
     if !condemned.is_subset(&view.condemned) {
         return Err(Error::Refused(Refusal::MarkSwept));

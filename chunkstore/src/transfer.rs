@@ -9,7 +9,7 @@
 //! Runs under the session of a [`Writer`], which lists what came (I-1). What a mark condemns at the target is in no way
 //! relied on (I-4): a chunk in such a pack comes again, in another one.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result};
 use crate::frame::Decoder;
 use crate::id::PackId;
 use crate::index::{Inventory, LocalIndex};
@@ -50,7 +50,8 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Reads what it has. A collection may replace segments in the meantime: then it is read again.
+    /// Reads what it has. A collection may replace segments in the meantime: then it is read again. A segment that can't
+    /// be read is left out: what only it lists is unknown, not missing ([`Store::unknown`]).
     pub fn open(store: Arc<Store>, progress: &mut dyn FnMut(usize, usize)) -> Result<Self> {
         let mut tries = 0;
         loop {
@@ -60,8 +61,6 @@ impl Origin {
                 Err(e) if store.changed_under(&e, &mut tries) => {}
                 index => {
                     let index = index?;
-                    // What it lists would count as lost here.
-                    store.index_is_read()?;
                     return Ok(Origin { store, index, packs });
                 }
             }
@@ -80,6 +79,8 @@ pub struct TransferStats {
     pub bytes: u64,
     /// Chunks that the origin does not have either, or not whole.
     pub lost: u64,
+    /// Chunks in packs that can't be read at the origin.
+    pub unread: u64,
 }
 
 /// What to ask the origin for, so that what is `lacking` is there: a small file's bundle, or the one that a collection
@@ -98,8 +99,9 @@ pub fn wanted(origin: &Origin, lacking: &mut LiveSet) -> Result<LiveSet> {
     Ok(wanted)
 }
 
-/// Brings the `wanted` chunks, and the bundles of the `wanted` files with what is listed of them. To mend a replica, be `careful`: then what is damaged at the origin too is counted as lost, where it is otherwise
-/// an error in a pack that does not come whole. What came is listed when this returns, also after an error, as far as it can
+/// Brings the `wanted` chunks, and the bundles of the `wanted` files with what is listed of them. To mend a replica, be
+/// `careful`: then what is damaged or can't be read at the origin too is counted, where it is otherwise an error in a pack
+/// that does not come whole. What came is listed when this returns, also after an error, as far as it can
 /// be.
 pub fn transfer(
     origin: &Origin,
@@ -113,6 +115,7 @@ pub fn transfer(
         origin,
         to,
         writer,
+        careful,
         on_progress,
         brought: TransferStats::default(),
     };
@@ -122,7 +125,7 @@ pub fn transfer(
         .partition(|(id, (_, bytes))| transfer.is_worth_it(id, *bytes));
     let hurt = transfer.packs(&whole)?;
     let part: BTreeSet<PackId> = part.into_iter().map(|(id, _)| id).collect();
-    transfer.frames(&part, &hurt, wanted, careful)?;
+    transfer.frames(&part, &hurt, wanted)?;
     Ok(transfer.brought)
 }
 
@@ -130,6 +133,7 @@ struct Transfer<'a> {
     origin: &'a Origin,
     to: &'a Store,
     writer: &'a Writer,
+    careful: bool,
     on_progress: &'a OnProgress<'a>,
     brought: TransferStats,
 }
@@ -196,7 +200,10 @@ impl Transfer<'_> {
             renews: !simulation::left_out(Rule::FreshNames),
             on_progress: self.on_progress,
         };
-        let mut arrivals = Arrivals::default();
+        let mut arrivals = Arrivals {
+            careful: self.careful,
+            ..Arrivals::default()
+        };
         std::thread::scope(|scope| {
             for _ in 0..lanes.clamp(1, LANES) {
                 let (send, next, stop, this) = (send.clone(), &next, &stop, &this);
@@ -216,6 +223,7 @@ impl Transfer<'_> {
         self.brought.packs += arrivals.sent.packs;
         self.brought.bytes += arrivals.sent.bytes;
         self.brought.chunks += arrivals.sent.chunks;
+        self.brought.unread += arrivals.sent.unread;
         arrivals.failure.map_or(Ok(()), Err)?;
         listed.map(|()| arrivals.hurt)
     }
@@ -226,7 +234,6 @@ impl Transfer<'_> {
         part: &BTreeSet<PackId>,
         hurt: &BTreeSet<PackId>,
         wanted: &mut LiveSet,
-        careful: bool,
     ) -> Result<()> {
         if part.is_empty() && hurt.is_empty() {
             return Ok(());
@@ -237,7 +244,7 @@ impl Transfer<'_> {
         let moved = &mut |bytes| on_progress(bytes);
         let done = part
             .union(hurt)
-            .try_for_each(|id| self.frames_of(*id, careful || hurt.contains(id), wanted, &mut mover))
+            .try_for_each(|id| self.frames_of(*id, self.careful || hurt.contains(id), wanted, &mut mover))
             .and_then(|()| mover.finish(moved));
         mover.ended(done)
     }
@@ -253,7 +260,7 @@ impl Transfer<'_> {
         let (list, is_hurt) = match pack::read_list(from.remote(), from.keys(), id) {
             Ok(list) => (list, is_hurt),
             Err(e) if e.is_object_local() => return self.frames_by_index(id, wanted, mover),
-            Err(e) => return Err(e),
+            Err(e) => return self.unread(id, e),
         };
         for (number, frame) in list.frames.iter().enumerate() {
             let parts = list.parts_of(number);
@@ -263,6 +270,17 @@ impl Transfer<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A pack, or part of one, can't be read at the origin: counted where the caller is careful.
+    fn unread(&mut self, id: PackId, error: Error) -> Result<()> {
+        match self.origin.store.judge_pack(id, error) {
+            e if self.careful && e.is_unreadable() => {
+                self.brought.unread += 1;
+                Ok(())
+            }
+            e => Err(e),
+        }
     }
 
     /// Of several copies the one that the index names.
@@ -296,7 +314,7 @@ impl Transfer<'_> {
                     self.brought.lost += 1;
                     return Ok(());
                 }
-                Err(e) => return Err(e),
+                Err(e) => return self.unread(list.id, e),
             }
         }
         self.brought.chunks += 1;
@@ -341,7 +359,7 @@ impl Transfer<'_> {
                     })?;
                 }
                 Err(e) if e.is_object_local() => self.brought.lost += 1,
-                Err(e) => return Err(e),
+                Err(e) => self.unread(id, e)?,
             }
         }
         Ok(())
@@ -380,13 +398,23 @@ impl Courier<'_> {
     /// The pack's list, and the bytes that were sent.
     fn carry(&self, id: PackId) -> Result<(PackList, u64)> {
         (self.on_progress)(0)?;
-        carry_pack(&self.origin.store, self.to, id, self.renews, self.on_progress)
+        let carried = carry_pack(&self.origin.store, self.to, id, self.renews, self.on_progress);
+        carried.map_err(|e| match &e {
+            // Of the origin: the other operations are the target's.
+            Error::Remote {
+                operation: Operation::Read,
+                ..
+            } => self.origin.store.judge_pack(id, e),
+            _ => e,
+        })
     }
 }
 
 /// Packs that came and are to be listed.
 #[derive(Default)]
 struct Arrivals {
+    /// Packs that can't be read are counted.
+    careful: bool,
     lists: Vec<PackList>,
     entries: usize,
     hurt: BTreeSet<PackId>,
@@ -401,6 +429,10 @@ impl Arrivals {
             // Its whole frames may be had all the same.
             Err(e) if e.is_object_local() => {
                 self.hurt.insert(id);
+                return Ok(());
+            }
+            Err(e) if self.careful && e.is_unreadable() => {
+                self.sent.unread += chunks;
                 return Ok(());
             }
             Err(e) => return Err(e),

@@ -31,7 +31,8 @@ use service::rates::RateSchedule;
 use service::resolve::RepositoryOptions;
 use snapshot::FilterArgs;
 use std::ffi::OsString;
-use values::{GroupBy, MaxUnused, Subset, TagList};
+use std::path::PathBuf;
+use values::{GroupBy, MaxUnused, SampleSize, Subset, TagList};
 
 /// Content-addressed, deduplicating, encrypted backup
 #[derive(Parser, Debug)]
@@ -193,6 +194,9 @@ pub enum Command {
     Resume,
     /// Stop running backups at their next safe point
     Stop(runs::StopArgs),
+    /// Take the place of another machine: write the settings that it recorded in the repository
+    #[command(after_help = TAKEOVER_HELP)]
+    Takeover(TakeoverArgs),
     /// List snapshots
     #[command(visible_aliases = ["list", "generations"])]
     Snapshots(SnapshotsArgs),
@@ -224,6 +228,8 @@ pub enum Command {
     Prune(PruneArgs),
     /// Check the repository for damage
     Check(CheckArgs),
+    /// Prove that files can be restored: restore some, compare them with the backup and with the originals, remove them
+    Drill(DrillArgs),
     /// Repair what 'check' found, as far as possible; never deletes anything
     #[command(subcommand)]
     Repair(repair::RepairCommand),
@@ -259,6 +265,9 @@ pub enum Command {
     Help(HelpArgs),
 }
 
+const TAKEOVER_HELP: &str = "A machine records its settings at the destinations of its sets whenever it runs them; secrets \
+    are not recorded. On a new machine, say where the repository is and what opens it:\n\n    \
+    dedup -r URL --key-file FILE takeover HOST\n\nIt lists what this machine still needs: keys, passwords, sources.";
 const AGENT_HELP: &str = "Start it with your session, or let a supervisor keep it running. SIGTERM ends it, and a run at its next safe \
     point. Beside a timer it does no harm: no run begins twice.";
 
@@ -274,6 +283,15 @@ impl Command {
         }
     }
 
+    /// The day for which it is to show what a policy would keep.
+    pub fn simulated_day(&self) -> Option<&str> {
+        match self {
+            Command::Forget(args) => args.keep.simulate.as_deref(),
+            Command::Prune(args) => args.keep.simulate.as_deref(),
+            _ => None,
+        }
+    }
+
     /// It finds out what is wrong, or puts it right, and so goes on without the settings if they are of no use.
     pub fn diagnoses(&self) -> bool {
         match self {
@@ -283,6 +301,18 @@ impl Command {
             _ => false,
         }
     }
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct TakeoverArgs {
+    /// The machine, as its snapshots are named
+    #[arg(value_name = "HOST")]
+    pub host: String,
+    #[command(flatten)]
+    pub ask: AskArgs,
+    /// Show the settings and what is missing; change nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -383,12 +413,32 @@ pub struct AskArgs {
 
 #[derive(Args, Clone, Debug)]
 pub struct CheckArgs {
+    /// Check only what these snapshots need (default: all)
+    #[arg(value_name = "SNAPSHOT")]
+    pub snapshots: Vec<String>,
     /// Also read all stored data
-    #[arg(long, conflicts_with = "read_data_subset")]
+    #[arg(long, conflicts_with_all = ["read_data_subset", "max_age"])]
     pub read_data: bool,
     /// Read part of the stored data: 1/7 (the first of seven), 10%, or 50G
     #[arg(long, value_name = "PART")]
     pub read_data_subset: Option<Subset>,
+    /// Read the data that this machine has not read for so long, such as 30d, the longest ago first; with
+    /// --read-data-subset at most so much of it
+    #[arg(long, value_name = "DURATION", value_parser = values::span)]
+    pub max_age: Option<Span>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct DrillArgs {
+    /// Set or snapshot to restore completely (default: a sample of each set's newest snapshot, or else of the newest)
+    #[arg(value_name = "SET|SNAPSHOT")]
+    pub what: Option<String>,
+    /// Restore a random sample: so many files, a share of all files such as 5%, or about so many bytes such as 2G
+    #[arg(long, value_name = "N|SIZE|PERCENT")]
+    pub sample: Option<SampleSize>,
+    /// Restore into a new folder below DIR, which is removed afterwards (default: below the cache or state directory)
+    #[arg(long, value_name = "DIR")]
+    pub scratch: Option<PathBuf>,
 }
 
 #[cfg(test)]

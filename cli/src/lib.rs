@@ -7,6 +7,7 @@ pub mod exit;
 pub mod limits;
 pub mod outfile;
 pub mod output;
+pub mod phrase;
 pub mod progress;
 pub mod render;
 pub mod signals;
@@ -23,7 +24,7 @@ use service::limits::upkeep::GivenRates;
 use service::log::LogLevel;
 use service::resolve::RepositoryOptions;
 use service::settings::{PROFILE, Settings};
-use service::{Context, Failure, Status, platform};
+use service::{Context, Failure, Status, platform, when};
 use std::io::Write;
 use std::process::ExitCode;
 use terminal::Terminal;
@@ -94,6 +95,8 @@ fn run(cli: Cli, lang: Lang) -> Result<Status, Failure> {
         upload: global.limit_upload.clone(),
         download: global.limit_download.clone(),
     };
+    let day = cli.command.simulated_day();
+    context.simulate = day.map(|text| when::as_of(text, &context.now)).transpose()?;
     let terminal = Terminal {
         global,
         context,
@@ -145,6 +148,7 @@ fn call(terminal: &Terminal, command: &Command) -> Result<Status, Failure> {
         Command::Pause(args) => cmd::run::pause(terminal, args),
         Command::Resume => cmd::run::resume(terminal),
         Command::Stop(args) => cmd::run::stop(terminal, args),
+        Command::Takeover(args) => cmd::takeover::run(terminal, args),
         Command::Snapshots(args) => cmd::snapshots::run(terminal, args),
         Command::Ls(args) => cmd::ls::run(terminal, args),
         Command::Find(args) => cmd::find::run(terminal, args),
@@ -160,6 +164,7 @@ fn call(terminal: &Terminal, command: &Command) -> Result<Status, Failure> {
         Command::Unprotect(args) => cmd::tag::protect(terminal, args, false),
         Command::Prune(args) => cmd::prune::run(terminal, args),
         Command::Check(args) => cmd::check::run(terminal, args),
+        Command::Drill(args) => cmd::drill::run(terminal, args),
         Command::Repair(command) => cmd::repair::run(terminal, command),
         Command::Stats(args) => cmd::stats::run(terminal, args),
         Command::Remote(command) => cmd::remote::run(terminal, command),

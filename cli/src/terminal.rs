@@ -82,7 +82,10 @@ impl Face for Terminal {
             // It prints restic's array in the end.
             (true, Activity::Forget) => Ok(()),
             (true, _) => decisions::objects(decisions),
-            (false, _) if self.talks() => decisions::tables(self.lang, decisions),
+            (false, _) if self.talks() => {
+                let (now, day) = (self.context.now.timestamp(), self.context.simulate);
+                decisions::tables(self.lang, decisions, now, day)
+            }
             (false, _) => Ok(()),
         }
     }

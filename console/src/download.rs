@@ -1,56 +1,157 @@
-//! Files out of a snapshot: one as it is, a folder as a tar archive. They leave as attachments that no browser opens by
+//! Files out of snapshots: one as it is, a folder as a tar archive, the basket as a ZIP archive. They leave as attachments that no browser opens by
 //! itself, and one that can't be read to its end breaks off instead of looking whole.
 
 use crate::browse::{self, Spot};
 use crate::guard::Visit;
 use crate::reply;
+use crate::sessions::Picked;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
-use service::entry::Kind;
+use service::archive::{self, ZipStream};
+use service::catalogue::report::console as texts;
+use service::catalogue::{Cause, ConsoleFault};
+use service::entry::{Kind, Time};
 use service::manifest::Manifest;
-use service::monitor::Quiet;
+use service::monitor::{Monitor, Phase, Problem, Progress, Quiet};
 use service::repo::Repo;
-use service::{Context, Error, Failure, archive, dump};
+use service::units::escape;
+use service::{Error, Failure, SessionId, dump, list};
+use std::collections::HashMap;
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
 /// Pieces that wait for a slow reader.
 const AHEAD: usize = 4;
 const PIECE: usize = 256 << 10;
 
-pub async fn download(visit: Visit) -> Response {
-    reply::answer(visit, |visit, context, _| start(visit, context)).await
+/// What is sent.
+pub enum Sending {
+    File(Arc<Repo>, Manifest, Vec<u8>),
+    Tar(Arc<Repo>, Manifest, Vec<u8>),
+    Zip(Vec<Packed>),
 }
 
-fn start(visit: &Visit, _: &Context) -> Result<Response, Failure> {
-    let spot = Spot::of(&visit.query);
-    let repo = visit.app.repos.open(&visit.app, &spot.remote)?;
-    let manifest = repo.manifest(browse::id(&spot.snapshot)?)?;
-    let entry = browse::entry(&repo, &manifest, &spot.path)?;
-    let name = spot.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-    let (name, length, is_dir) = match &entry {
-        Some(entry) if entry.kind == Kind::File => (name.to_vec(), Some(entry.meta.size), false),
-        Some(entry) if entry.kind == Kind::Dir => ([name, b".tar"].concat(), None, true),
-        None if spot.path == b"/" => (b"snapshot.tar".to_vec(), None, true),
-        Some(_) | None => return Ok(StatusCode::NOT_FOUND.into_response()),
+/// A path of a snapshot that goes into an archive.
+pub struct Packed {
+    pub repo: Arc<Repo>,
+    pub snapshot: SessionId,
+    pub path: Vec<u8>,
+    /// The folder in the archive, or empty.
+    pub below: String,
+}
+
+pub async fn download(visit: Visit) -> Response {
+    reply::answer(visit, |visit, _, _| {
+        let spot = Spot::of(&visit.query);
+        let repo = visit.app.repos.open(&visit.app, &spot.remote)?;
+        let manifest = repo.manifest(browse::id(&spot.snapshot)?)?;
+        let entry = browse::entry(&repo, &manifest, &spot.path)?;
+        let name = spot.name().to_vec();
+        let path = spot.path.clone();
+        let (name, length, sending) = match &entry {
+            Some(entry) if entry.kind == Kind::File => {
+                (name, Some(entry.meta.size), Sending::File(repo, manifest, path))
+            }
+            Some(entry) if entry.kind == Kind::Dir => {
+                let name = [&name, b".tar".as_slice()].concat();
+                (name, None, Sending::Tar(repo, manifest, path))
+            }
+            None if spot.path == b"/" => (b"snapshot.tar".to_vec(), None, Sending::Tar(repo, manifest, path)),
+            Some(_) | None => return Ok(StatusCode::NOT_FOUND.into_response()),
+        };
+        attachment(&name, length, sending)
+    })
+    .await
+}
+
+/// All that is in the basket, as one archive.
+pub async fn basket(visit: Visit) -> Response {
+    reply::answer(visit, |visit, context, lang| {
+        let picked = match &visit.session {
+            Some(session) => session.basket().clone(),
+            None => Vec::new(),
+        };
+        if picked.is_empty() {
+            let fault = ConsoleFault::EmptyBasket;
+            return Err(Cause::Console { fault }.into());
+        }
+        let mut repos: HashMap<String, Arc<Repo>> = HashMap::new();
+        for one in &picked {
+            if !repos.contains_key(&one.remote) {
+                let repo = visit.app.repos.open(&visit.app, &one.remote)?;
+                repos.insert(one.remote.clone(), repo);
+            }
+        }
+        let mut packed = Vec::new();
+        for (one, below) in folders(&topmost(&picked)) {
+            let Some(repo) = repos.get(&one.remote) else {
+                continue;
+            };
+            packed.push(Packed {
+                repo: repo.clone(),
+                snapshot: browse::id(&one.snapshot)?,
+                path: one.path.clone(),
+                below,
+            });
+        }
+        let name = texts::archive_name(lang, &context.now.strftime("%Y-%m-%d").to_string());
+        attachment(name.as_bytes(), None, Sending::Zip(packed))
+    })
+    .await
+}
+
+/// Without what lies in a folder that is picked from the same snapshot, too.
+fn topmost(picked: &[Picked]) -> Vec<&Picked> {
+    let is_within = |one: &Picked, folder: &Picked| {
+        let same = (&one.remote, &one.snapshot) == (&folder.remote, &folder.snapshot);
+        let rest = one.path.strip_prefix(folder.path.as_slice());
+        let is_below = folder.path == b"/" || rest.is_some_and(|rest| rest.starts_with(b"/"));
+        same && folder.is_dir && one.path != folder.path && is_below
     };
-    let (send, receive) = mpsc::channel(AHEAD);
-    let thread = std::thread::Builder::new().name("download".to_string());
-    let path = spot.path;
-    let spawned = thread.spawn(move || write(&repo, &manifest, &path, is_dir, send));
-    spawned.map_err(|e| service::catalogue::Cause::NoThread { why: e.into() })?;
-    let body = stream::unfold(receive, |mut receive| async {
-        receive.recv().await.map(|piece| (piece, receive))
-    });
-    let mut answer = Body::from_stream(body).into_response();
+    let all = picked.iter();
+    all.filter(|one| !picked.iter().any(|folder| is_within(one, folder)))
+        .collect()
+}
+
+/// Each with the folder in which it stands in the archive: none if all come from one snapshot, and else the snapshot's
+/// time, since the same path may come from several.
+fn folders<'p>(picked: &[&'p Picked]) -> Vec<(&'p Picked, String)> {
+    let mut snapshots: Vec<(&str, &str, String)> = Vec::new();
+    for one in picked {
+        let is_known = snapshots
+            .iter()
+            .any(|known| (known.0, known.1) == (one.remote.as_str(), one.snapshot.as_str()));
+        if is_known {
+            continue;
+        }
+        let mut name = one.time.replace(':', "-");
+        if snapshots.iter().any(|known| known.2 == name) {
+            name += &format!(" {}", one.snapshot.get(..8).unwrap_or_default());
+        }
+        snapshots.push((&one.remote, &one.snapshot, name));
+    }
+    let is_single = snapshots.len() == 1;
+    let below = |one: &Picked| {
+        let found = snapshots
+            .iter()
+            .find(|known| (known.0, known.1) == (one.remote.as_str(), one.snapshot.as_str()));
+        let name = found.filter(|_| !is_single).map(|known| known.2.clone());
+        name.unwrap_or_default()
+    };
+    picked.iter().map(|one| (*one, below(one))).collect()
+}
+
+/// A file that the browser saves.
+fn attachment(name: &[u8], length: Option<u64>, sending: Sending) -> Result<Response, Failure> {
+    let mut answer = stream(sending)?;
     let headers = answer.headers_mut();
     let kind = HeaderValue::from_static("application/octet-stream");
     headers.insert(header::CONTENT_TYPE, kind);
-    headers.insert(header::CONTENT_DISPOSITION, disposition(&name));
+    headers.insert(header::CONTENT_DISPOSITION, disposition(name));
     // Should a browser open it all the same, it runs nothing.
     let policy = HeaderValue::from_static("default-src 'none'; sandbox; frame-ancestors 'none'");
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
@@ -58,6 +159,18 @@ fn start(visit: &Visit, _: &Context) -> Result<Response, Failure> {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     Ok(answer)
+}
+
+/// An answer that a thread writes while it is read.
+pub fn stream(sending: Sending) -> Result<Response, Failure> {
+    let (send, receive) = mpsc::channel(AHEAD);
+    let thread = std::thread::Builder::new().name("download".to_string());
+    let spawned = thread.spawn(move || write(&sending, send));
+    spawned.map_err(|e| Cause::NoThread { why: e.into() })?;
+    let body = stream::unfold(receive, |mut receive| async {
+        receive.recv().await.map(|piece| (piece, receive))
+    });
+    Ok(Body::from_stream(body).into_response())
 }
 
 /// An attachment by this name: in ASCII for old readers, and as it is (RFC 6266).
@@ -70,20 +183,80 @@ fn disposition(name: &[u8]) -> HeaderValue {
     HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("attachment"))
 }
 
-fn write(repo: &Arc<Repo>, manifest: &Manifest, path: &[u8], is_dir: bool, send: mpsc::Sender<Piece>) {
+fn write(sending: &Sending, send: mpsc::Sender<Piece>) {
     let mut out = Pieces {
         send,
         waiting: Vec::new(),
     };
-    let written = match is_dir {
-        true => archive::tar(repo, manifest, path, &mut out, &Quiet),
-        false => dump::file(repo, manifest, path, &mut out, &Quiet).map(drop),
+    let written = match sending {
+        Sending::Tar(repo, manifest, path) => archive::tar(repo, manifest, path, &mut out, &Quiet),
+        Sending::File(repo, manifest, path) => dump::file(repo, manifest, path, &mut out, &Quiet).map(drop),
+        Sending::Zip(packed) => zip(packed, &mut out),
     };
     let ended = written.and_then(|()| out.flush().map_err(|e| Error::Output(e.into())));
     if ended.is_err() {
         // The connection breaks off, which is how a browser learns that the file is not whole. If the reader is gone,
         // nobody is to be told.
         let _ = out.send.blocking_send(Err(io::ErrorKind::UnexpectedEof.into()));
+    }
+}
+
+/// Names in the archive begin below the deepest folder that holds everything.
+fn zip(packed: &[Packed], out: &mut dyn Write) -> Result<(), Error> {
+    let folders = packed
+        .iter()
+        .map(|one| browse::parent(&one.path).unwrap_or_default());
+    let within = folders.reduce(|a, b| browse::shared(&a, &b)).unwrap_or_default();
+    let within = list::relative(&within);
+    let left_out = LeftOut::default();
+    let mut archive = ZipStream::new(out);
+    for one in packed {
+        let manifest = one.repo.manifest(one.snapshot)?;
+        let place = (within, one.below.as_bytes());
+        archive.add(&one.repo, &manifest, &one.path, place, &left_out)?;
+    }
+    let text = left_out.text();
+    if !text.is_empty() {
+        archive.add_bytes(NOT_HERE, text.as_bytes(), LeftOut::time())?;
+    }
+    archive.end()
+}
+
+/// The member that names what could not be put into the archive.
+const NOT_HERE: &[u8] = b"NOT IN THIS ARCHIVE.txt";
+/// Paths that it names.
+const NAMED_MAX: usize = 10_000;
+
+/// Remembers what an archive has no place for, or what could not be read when it was backed up.
+#[derive(Default)]
+struct LeftOut(Mutex<Vec<String>>);
+
+impl Monitor for LeftOut {
+    fn phase(&self, _: Phase) {}
+
+    fn progress(&self, _: &Progress) {}
+
+    fn current(&self, _: &[u8]) {}
+
+    fn problem(&self, problem: &Problem) {
+        let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if paths.len() < NAMED_MAX {
+            paths.push(escape(&problem.path));
+        }
+    }
+}
+
+impl LeftOut {
+    fn text(&self) -> String {
+        let paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        paths.iter().map(|path| format!("{path}\r\n")).collect()
+    }
+
+    fn time() -> Time {
+        Time {
+            secs: jiff::Timestamp::now().as_second(),
+            nanos: 0,
+        }
     }
 }
 
@@ -117,6 +290,43 @@ impl Write for Pieces {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn picked(snapshot: &str, path: &str, is_dir: bool) -> Picked {
+        Picked {
+            remote: "main".to_string(),
+            snapshot: snapshot.repeat(16),
+            time: "2026-11-27 12:00:00".to_string(),
+            path: path.as_bytes().to_vec(),
+            is_dir,
+        }
+    }
+
+    #[test]
+    fn an_archive_has_each_path_once() {
+        let all = [
+            picked("1f", "/a", true),
+            picked("1f", "/a/b", false),
+            picked("1f", "/ab", false),
+            picked("2f", "/a/b", false),
+        ];
+        let top = topmost(&all);
+        let names: Vec<&[u8]> = top.iter().map(|one| one.path.as_slice()).collect();
+        assert_eq!(names, [b"/a".as_slice(), b"/ab", b"/a/b"]);
+        let below: Vec<String> = folders(&top).into_iter().map(|(_, below)| below).collect();
+        assert_eq!(
+            below,
+            [
+                "2026-11-27 12-00-00",
+                "2026-11-27 12-00-00",
+                "2026-11-27 12-00-00 2f2f2f2f"
+            ]
+        );
+        assert_eq!(
+            folders(&topmost(&all[..3]))[0].1,
+            "",
+            "one snapshot needs no folder"
+        );
+    }
 
     #[test]
     fn names_of_attachments() {

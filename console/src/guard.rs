@@ -27,14 +27,14 @@ const BODY_MAX: usize = 256 << 10;
 /// A path with its query is no longer.
 const TARGET_MAX: usize = 32 << 10;
 
-/// Headers of every answer. Scripts and styles come from this console alone, nothing is inline, and no other page may
-/// hold one of ours in a frame.
+/// What pages may load: scripts and styles from this console alone, and nothing inline. No other page may hold one of
+/// ours in a frame.
+pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                          form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'";
+
+/// Headers of every answer that has none of its own.
 const HEADERS: [(HeaderName, &str); 8] = [
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-         form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'",
-    ),
+    (header::CONTENT_SECURITY_POLICY, POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "same-origin"),
@@ -80,7 +80,7 @@ impl Visit {
 
     /// What the page around the answer needs; without a context, before anybody is logged in or where it can't be made.
     pub fn frame_in(&self, context: Option<&Context>, lang: Lang, place: &'static str, title: &str) -> Frame {
-        let host = context.and_then(|context| machine::host(None, &context.env).ok());
+        let host = context.and_then(|context| machine::host(None, &context.env, None).ok());
         let here = match self.raw_query.is_empty() {
             true => self.path.clone(),
             false => format!("{}?{}", self.path, self.raw_query),

@@ -22,10 +22,12 @@ mod jobs;
 mod listen;
 mod live;
 mod pages;
+mod preview;
 mod reply;
 mod router;
 mod sessions;
 mod setting_up;
+mod textdiff;
 mod tokens;
 
 #[cfg(test)]

@@ -32,11 +32,15 @@ pub struct Frame {
     pub version: &'static str,
 }
 
-pub fn html(status: StatusCode, template: &impl Template) -> Result<Response, Failure> {
-    let text = template.render().map_err(|e| {
+pub fn rendered(template: &impl Template) -> Result<String, Failure> {
+    template.render().map_err(|e| {
         let fault = ConsoleFault::Page { why: e.to_string() };
         Failure::from(Cause::Console { fault })
-    })?;
+    })
+}
+
+pub fn html(status: StatusCode, template: &impl Template) -> Result<Response, Failure> {
+    let text = rendered(template)?;
     let kind = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
     Ok((status, kind, text).into_response())
 }

@@ -2,8 +2,10 @@
 
 use crate::app::App;
 use crate::guard::{Visit, guard};
-use crate::pages::{door, history, home, restore, search, sets, support, target};
-use crate::{api, assets, download, live, reply, setting_up};
+use crate::pages::{
+    basket, changes, compare, door, history, home, rail, restore, search, sets, support, target,
+};
+use crate::{api, assets, download, live, preview, reply, setting_up};
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -40,8 +42,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/stop", post(|Extension(v): Asked| home::stop(v)))
         .route("/pause", post(|Extension(v): Asked| home::pause(v)))
         .route("/resume", post(|Extension(v): Asked| home::resume(v)))
-        .route("/basket/add", post(|Extension(v): Asked| restore::add(v)))
-        .route("/basket/remove", post(|Extension(v): Asked| restore::remove(v)))
+        .route("/basket/add", post(|Extension(v): Asked| basket::add(v)))
+        .route("/basket/remove", post(|Extension(v): Asked| basket::remove(v)))
         .route("/restore/preview", post(|Extension(v): Asked| target::preview(v)))
         .route("/restore/go", post(|Extension(v): Asked| target::go(v)));
     let doors = Router::new()
@@ -82,12 +84,24 @@ pub fn router(app: Arc<App>) -> Router {
             get(|Extension(v): Asked| support::openapi(v)),
         );
     pages
+        .merge(versions())
         .merge(changes)
         .merge(doors)
         .merge(api)
         .merge(setting_up::routes())
         .fallback(|Extension(v): Asked| nowhere(v))
         .layer(middleware::from_fn_with_state(app, guard))
+}
+
+/// One file or folder at several moments, and what is in it.
+fn versions() -> Router {
+    Router::new()
+        .route("/restore/versions", get(|Extension(v): Asked| rail::page(v)))
+        .route("/restore/compare", get(|Extension(v): Asked| compare::page(v)))
+        .route("/restore/changes", get(|Extension(v): Asked| changes::page(v)))
+        .route("/preview", get(|Extension(v): Asked| preview::page(v)))
+        .route("/preview/frame", get(|Extension(v): Asked| preview::frame(v)))
+        .route("/basket/download", get(|Extension(v): Asked| download::basket(v)))
 }
 
 async fn nowhere(visit: Visit) -> Response {

@@ -2,6 +2,7 @@
 
 mod kit;
 mod refused;
+mod restoring;
 mod setting_up;
 mod setup_refused;
 

@@ -18,7 +18,7 @@ use crate::trees;
 use chunkstore::frame::Decoder;
 use std::collections::HashMap;
 use std::io::Write;
-pub use zip::zip;
+pub use zip::{ZipStream, zip};
 
 /// Multiply linked files that are remembered, so that memory stays bounded; the links of others are files of their own.
 const LINKS_MAX: usize = 1 << 20;

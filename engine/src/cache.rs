@@ -108,6 +108,7 @@ fn is_ours(name: &str) -> bool {
     let known = [
         opening::NOTES,
         "console",
+        "drill",
         "machine",
         "repositories",
         "remotes",

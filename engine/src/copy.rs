@@ -80,7 +80,12 @@ pub fn run(
     let mut copied = Copied::default();
     for snapshot in &wanted {
         let base = pairs.iter().rev().find(|pair| pair.is_akin(snapshot));
-        match copy(from, to, snapshot, base, options, monitor, &mut copied) {
+        let mut done = copy(from, to, snapshot, base, options, monitor, &mut copied);
+        if base.is_some() && matches!(&done, Err(Error::Store(e)) if e.concerns_one_object()) {
+            // It may be of the earlier pair, which only saves work.
+            done = copy(from, to, snapshot, None, options, monitor, &mut copied);
+        }
+        match done {
             Ok(new) => {
                 copied.snapshots.push(Copy {
                     from: snapshot.id,

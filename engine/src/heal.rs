@@ -15,7 +15,7 @@ use crate::check::{self, ReadData};
 use crate::error::{Error, Refusal, Result, StoreError};
 use crate::manifest::Manifest;
 use crate::monitor::{self, Monitor, Phase, Problem, ProblemKind};
-use crate::problem::Damage;
+use crate::problem::{Damage, Warning};
 use crate::references::{Load, Walk};
 use crate::repair;
 use crate::repo::{Repo, index_progress};
@@ -65,6 +65,8 @@ pub struct Healed {
     /// What no replica has whole: chunks, and manifests.
     pub chunks_lost: u64,
     pub snapshots_lost: u64,
+    /// Chunks that did not come, and that a replica may have: something of it can't be read.
+    pub chunks_unread: u64,
     /// What can't be read, so that nothing is known of what is in it: index segments, whose packs are listed again;
     /// packs; manifests.
     pub segments_unreadable: u64,
@@ -76,7 +78,7 @@ pub struct Healed {
 
 impl Healed {
     pub fn is_whole(&self) -> bool {
-        !self.is_lacking() && self.unreadable() == 0
+        !self.is_lacking() && self.unreadable() == 0 && self.chunks_unread == 0
     }
 
     /// Objects that can't be read.
@@ -127,8 +129,12 @@ pub fn run(repo: &Repo, from: &[Repo], options: &HealOptions, monitor: &dyn Moni
     let owner = repo.owner();
     let writer = Writer::begin(repo.store.clone(), owner, 1, options.dry_run)?;
     let index = writer.index(&mut |done, total| progress(done, total))?;
-    // What a listing shows needs no reading.
-    hurt.extend(index.wrong_sizes().keys());
+    add_wrong_sizes(
+        repo,
+        index.wrong_sizes().keys(),
+        (&mut hurt, &mut unread),
+        monitor,
+    );
     let mut healing = Healing {
         repo,
         origins: &origins,
@@ -216,6 +222,24 @@ fn broken_packs(
     let packs = report.hurt_packs.into_iter().chain(report.unneeded_packs);
     let there = repo.store.packs()?;
     Ok(packs.filter(|id| there.contains_key(id)).collect())
+}
+
+/// What a listing shows needs no reading: packs of a wrong size are damaged, unless they can't be examined.
+fn add_wrong_sizes<'p>(
+    repo: &Repo,
+    packs: impl Iterator<Item = &'p PackId>,
+    (hurt, unread): (&mut BTreeSet<PackId>, &mut BTreeSet<PackId>),
+    monitor: &dyn Monitor,
+) {
+    for id in packs {
+        match repo.store.unreadable_pack(id) {
+            None => drop(hurt.insert(*id)),
+            Some(error) if unread.insert(*id) => {
+                monitor.problem(&Problem::of(ObjectName::pack(*id), &error));
+            }
+            Some(_) => {}
+        }
+    }
 }
 
 struct Healing<'a> {
@@ -357,7 +381,8 @@ impl Healing<'_> {
             }
             for other in &others {
                 match other.tree(decoder, id, None) {
-                    Err(e) if e.is_object_local() => {}
+                    // It is asked for again with all that is lacking.
+                    Err(e) if e.concerns_one_object() => {}
                     // A replica that can't be asked proves nothing lost.
                     read => return Ok(read?),
                 }
@@ -410,6 +435,10 @@ impl Healing<'_> {
         if self.is_unsure {
             return Ok(());
         }
+        if before > 0 && self.tell_unread_of_origins() {
+            self.healed.chunks_unread = before;
+            return Ok(());
+        }
         self.healed.chunks_lost = before;
         if before > 0 {
             let what = ProblemKind::Damage(Damage::NowhereWhole { chunks: before });
@@ -417,6 +446,22 @@ impl Healing<'_> {
             self.monitor.problem(&Problem { path, what });
         }
         Ok(())
+    }
+
+    /// Tells what can't be read of the other replicas, if there is any: what did not come may be in it.
+    fn tell_unread_of_origins(&self) -> bool {
+        let mut any = false;
+        for store in self.origins.iter().map(|origin| &origin.store) {
+            let segments = store.unreadable_segments().into_iter();
+            let segments = segments.map(|(id, error)| (ObjectName::index(id), error));
+            let packs = store.unreadable_packs().into_iter();
+            for (name, error) in segments.chain(packs.map(|(id, error)| (ObjectName::pack(id), error))) {
+                any = true;
+                self.monitor
+                    .problem(&Problem::warning(name, Warning::Unread(error)));
+            }
+        }
+        any
     }
 
     /// From now on nothing new refers to packs that stay damaged: what could not come is stored again by the next

@@ -8,10 +8,10 @@ use chunkstore::SlotId;
 pub use chunkstore::keyring::forget as forget_kept;
 use chunkstore::object::cap;
 use chunkstore::remote::ObjectName;
-use chunkstore::slot::SLOT_MAX;
 pub use chunkstore::slot::{
     Cost, Password, Secret, SlotKind, new_key_file, new_phrase, parse_key_file, parse_phrase,
 };
+use chunkstore::slot::{Note, SLOT_MAX};
 pub use chunkstore::store::SlotInfo;
 
 /// Every slot, damaged ones too, in the order of their ids.
@@ -26,6 +26,28 @@ pub fn add(repo: &Repo, secret: &Secret, label: &str) -> Result<SlotId> {
     Ok(repo
         .store
         .add_slot(secret, Cost::DEFAULT, label, repo.run().now_secs())?)
+}
+
+/// Adds a slot for a recovery phrase, words of which somebody typed back.
+#[doc(hidden)]
+pub fn add_confirmed(repo: &Repo, phrase: &Secret) -> Result<SlotId> {
+    let now = repo.run().now_secs();
+    let note = Note {
+        label: String::new(),
+        created: now,
+        confirmed: Some(now),
+    };
+    Ok(repo.store.add_noted_slot(phrase, Cost::DEFAULT, note)?)
+}
+
+/// Notes of the phrase that opened the repository that somebody typed words of it back: in a slot that takes the place of
+/// the one that says nothing of it. Where nothing can be removed, both stay.
+#[doc(hidden)]
+pub fn confirm(repo: &Repo, phrase: &Secret) -> Result<SlotId> {
+    let old = repo.store.opened_with();
+    let id = add_confirmed(repo, phrase)?;
+    repo.store.remove_slot(old)?;
+    Ok(id)
 }
 
 /// Removes a slot. The one that opened the repository is refused, and so is the last sound one.

@@ -24,6 +24,10 @@ pub mod check;
 pub mod copy;
 mod cpu;
 #[doc(hidden)]
+pub mod deleted;
+#[doc(hidden)]
+pub mod drill;
+#[doc(hidden)]
 pub mod dump;
 pub mod entry;
 pub mod error;
@@ -44,6 +48,8 @@ pub mod key;
 pub mod list;
 #[doc(hidden)]
 pub mod live;
+#[doc(hidden)]
+pub mod machines;
 #[doc(hidden)]
 pub mod manifest;
 pub mod monitor;
@@ -73,6 +79,10 @@ pub mod retain;
 pub mod rewrite;
 pub mod run;
 pub mod select;
+#[doc(hidden)]
+pub mod simulate;
+#[doc(hidden)]
+pub mod snapshots;
 #[doc(hidden)]
 pub mod stats;
 #[doc(hidden)]

@@ -69,6 +69,31 @@ pub fn entries(
     }
 }
 
+/// Calls `each` with what is in the directory at `path`, by name, from the first name after `after` on (with an empty one,
+/// from the beginning), until it returns false. What comes before is not read, so that a page of a wide directory costs
+/// no more than the page. A path that is not there is empty.
+pub fn directory(
+    reader: &Reader<'_>,
+    manifest: &Manifest,
+    path: &[u8],
+    after: &[u8],
+    each: &mut dyn FnMut(&Entry) -> Result<bool>,
+) -> Result<()> {
+    let mut cursor = cursor(reader, &manifest.root()?)?;
+    let dir = relative(path);
+    match after {
+        [] => cursor.seek(dir, b"")?,
+        after => cursor.seek(dir, &[after, b"\0"].concat())?,
+    }
+    while cursor.peek_key().is_some_and(|(at, _)| at == dir) {
+        match cursor.next()? {
+            Some(item) if each(&item.entry)? => {}
+            _ => break,
+        }
+    }
+    Ok(())
+}
+
 /// Calls `each` with all paths and entries in the order in which they are stored: a directory's whole listing before
 /// those of its subdirectories.
 pub fn in_stored_order(

@@ -216,4 +216,22 @@ pub enum Damage {
     },
     /// A manifest that can't be mended, as chunks that it needs are lost.
     PartLost,
+    /// A drill restored this path without an error, and it is not what it should be.
+    Drill(DrillFault),
+}
+
+/// In what way a restored path is not what it should be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum DrillFault {
+    /// It is not there.
+    Missing,
+    /// It is something else, such as a directory instead of a file.
+    Kind,
+    /// Its content is not what the snapshot records.
+    Content,
+    /// Its metadata is not what the snapshot records.
+    Metadata(MetaPart),
+    /// It is what the snapshot records, but the file that was backed up has another content, and the same size, times and
+    /// inode as then.
+    Live,
 }

@@ -15,6 +15,7 @@ use trash::expired_trash;
 
 use crate::error::{Error, Refusal, Result};
 use crate::generations::{Known, Listing};
+use crate::machines;
 use crate::monitor::{Monitor, Phase, Problem};
 use crate::overview;
 use crate::references;
@@ -129,6 +130,8 @@ fn run_once(repo: &Repo, options: &PruneOptions, monitor: &dyn Monitor) -> Resul
     summary.sessions_removed = sweep::remove_ended_sessions(store)?;
     // A hint, which the next prune or backup replaces.
     let _ = overview::tidy(&repo.store);
+    // The same holds of what machines say about themselves.
+    let _ = machines::tidy(repo);
     summary.pending = summary.marks_pending > 0;
     Ok(summary)
 }
@@ -443,7 +446,7 @@ impl<'a> Collection<'a> {
             Some(earlier) if earlier.listing == listing && earlier.skipped == *skip => earlier,
             _ => self.find_needed(listing, skip, &index)?,
         };
-        sweep::all_present(&index, &mut needed.live)?;
+        sweep::all_present(self.store, &index, &mut needed.live)?;
         Ok(PruneState {
             view: view.clone(),
             packs,

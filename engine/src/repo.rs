@@ -300,15 +300,17 @@ impl Repo {
             monitor.problem(&Problem::general(Warning::CacheNotUsed(why.clone())));
         }
         for (id, error) in self.store.unreadable_segments() {
-            monitor.problem(&Problem::warning(
-                ObjectName::index(id),
-                Warning::SegmentUnread(error),
-            ));
+            monitor.problem(&Problem::warning(ObjectName::index(id), Warning::Unread(error)));
         }
         for id in self.store.damaged_segments() {
             monitor.problem(&Problem::warning(ObjectName::index(id), Warning::SegmentIgnored));
         }
-        let wrong = self.store.packs_of_wrong_size();
+        let mut wrong = self.store.packs_of_wrong_size();
+        for (id, error) in self.store.unreadable_packs() {
+            if wrong.remove(&id).is_some() {
+                monitor.problem(&Problem::warning(ObjectName::pack(id), Warning::Unread(error)));
+            }
+        }
         for (id, size) in wrong.iter().take(PACKS_TOLD) {
             monitor.problem(&Problem::warning(ObjectName::pack(*id), Warning::PackSize(*size)));
         }

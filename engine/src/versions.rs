@@ -165,7 +165,7 @@ fn entry_at(
 }
 
 /// The backup could not look there.
-fn is_unknown(manifest: &Manifest, path: &[u8]) -> bool {
+pub(crate) fn is_unknown(manifest: &Manifest, path: &[u8]) -> bool {
     let missing = manifest.missing.iter().map(|missing| &missing.path);
     missing.chain(&manifest.unreadable_dirs).any(|above| {
         let above = relative(above);

@@ -2,35 +2,41 @@
 //! threads may ask.
 //!
 //! An entry is known by its snapshot and its number in the order in which the snapshot stores its entries, so that
-//! nothing need be remembered for those who know one. What was read last is kept: lists of segments, segments and chunks,
-//! each within bounds.
+//! nothing need be remembered for those who know one. What was read last is kept: lists of segments, segments, files and
+//! chunks, each within bounds. Ahead of one who reads a file from front to back, chunks are opened in parallel.
 
+mod chunks;
+mod file;
 mod layout;
 mod recent;
 pub mod tree;
 
-use crate::entry::{Content, DirPath, Entry, Extent, Kind, cmp_dirs, join};
+use self::chunks::Chunks;
+use self::file::{EachExtent, ExtentMap, FileExtents, OpenFile};
+use crate::entry::{Content, DirPath, Entry, Extent, ExtentList, Kind, cmp_dirs};
 use crate::error::{Error, Result};
 use crate::monitor::Quiet;
 use crate::repo::Repo;
 use crate::restore::ChunkSource;
 use crate::tree::{Root, Run, SegmentRef, Segments, cmp_keys, decode, decode_page, open_extent_list};
 use chunkstore::error::{Flaw, Object};
-use chunkstore::frame::Decoder;
 use chunkstore::{ChunkId, Error as StoreError, Place, SessionId};
 use parking_lot::Mutex;
 use recent::Recent;
 use std::cmp::Ordering;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Snapshots whose lists of segments are kept. A list of ten million entries takes about a megabyte.
 const TREES: usize = 32;
 /// Segments that are kept, of some 3,000 entries each.
 const SEGMENTS: usize = 32;
-/// Chunks that are kept, of some 512 KiB each.
-const CHUNKS: usize = 64;
+/// Files that are kept, of at most 4,096 extents each.
+const FILES: usize = 32;
 /// Lists of extents that are kept.
 const LISTS: usize = 64;
+/// Threads that open chunks ahead of readers at most.
+const AHEAD: usize = 4;
 
 static QUIET: Quiet = Quiet;
 
@@ -45,17 +51,14 @@ pub struct Seen {
 
 pub struct View {
     repo: Arc<Repo>,
-    source: ChunkSource<'static>,
     trees: Mutex<Recent<SessionId, Arc<SegmentTable>>>,
     segments: Mutex<Recent<ChunkId, Arc<ReadSegment>>>,
-    chunks: Mutex<Recent<ChunkId, Arc<Slot>>>,
-    lists: Mutex<Recent<ChunkId, Arc<Vec<Extent>>>>,
-    /// Not in use.
-    decoders: Mutex<Vec<Decoder>>,
+    chunks: Chunks,
+    /// By snapshot and number.
+    files: Mutex<Recent<(SessionId, u64), Arc<OpenFile>>>,
+    /// By id and where they begin.
+    lists: Mutex<Recent<(ChunkId, u64), Arc<ExtentMap>>>,
 }
-
-/// A chunk that is there, or that whoever holds the lock reads just now.
-type Slot = Mutex<Option<Arc<Vec<u8>>>>;
 
 /// The segments of a snapshot.
 struct SegmentTable {
@@ -72,14 +75,14 @@ struct ReadSegment {
 
 impl View {
     pub fn new(repo: Arc<Repo>) -> View {
+        let threads = repo.run().threads(AHEAD);
         View {
-            source: ChunkSource::new(&repo, &QUIET),
+            chunks: Chunks::new(ChunkSource::new(&repo, &QUIET), threads),
             repo,
             trees: Mutex::new(Recent::new(TREES)),
             segments: Mutex::new(Recent::new(SEGMENTS)),
-            chunks: Mutex::new(Recent::new(CHUNKS)),
+            files: Mutex::new(Recent::new(FILES)),
             lists: Mutex::new(Recent::new(LISTS)),
-            decoders: Mutex::default(),
         }
     }
 
@@ -158,72 +161,92 @@ impl View {
         Ok(())
     }
 
+    /// The file of this number, to be read.
+    pub fn open(&self, snapshot: SessionId, number: u64) -> Result<Option<Arc<OpenFile>>> {
+        let key = (snapshot, number);
+        if let Some(known) = self.files.lock().get(&key) {
+            return Ok(Some(known));
+        }
+        let Some(seen) = self
+            .entry(snapshot, number)?
+            .filter(|seen| seen.entry.kind == Kind::File)
+        else {
+            return Ok(None);
+        };
+        let file = Arc::new(OpenFile::new(seen));
+        self.files.lock().put(key, file.clone());
+        Ok(Some(file))
+    }
+
     /// Up to `len` bytes of a file from `offset` on; fewer only at its end.
-    pub fn read(&self, seen: &Seen, offset: u64, len: usize) -> Result<Vec<u8>> {
-        let size = seen.entry.meta.size;
+    pub fn read(&self, file: &OpenFile, offset: u64, len: usize) -> Result<Vec<u8>> {
+        let size = file.seen.entry.meta.size;
         let len = size.saturating_sub(offset).min(len as u64) as usize;
         let mut out = Vec::with_capacity(len);
-        if len == 0 || seen.entry.kind != Kind::File {
+        if len == 0 {
             return Ok(out);
         }
-        let mut wanted = Stretch {
-            from: offset,
-            end: offset + len as u64,
-            at: 0,
-        };
-        match &seen.entry.content {
-            Content::None => {}
-            Content::Bundled { .. } => {
-                let bytes = self.small(&seen.entry.content)?;
-                out.extend_from_slice(wanted.part(&bytes));
+        let wanted = offset..offset + len as u64;
+        self.open_ahead(file, &file.follow(&wanted));
+        match file.content {
+            FileExtents::Few => {
+                let bytes = self.small(&file.seen.entry.content)?;
+                let part = bytes.get(offset as usize..).unwrap_or_default();
+                out.extend_from_slice(part.get(..len).unwrap_or(part));
             }
-            Content::Extents(extents) => self.extents(extents, &mut wanted, &mut out)?,
-            Content::Lists(lists) => {
-                for list in lists {
-                    if wanted.at + list.bytes <= wanted.from {
-                        wanted.at += list.bytes;
-                        continue;
-                    }
-                    if wanted.at >= wanted.end {
-                        break;
-                    }
-                    let extents = self.list_of(list)?;
-                    self.extents(&extents, &mut wanted, &mut out)?;
-                }
+            FileExtents::All(_) | FileExtents::Lists(_) => {
+                self.each_extent(file, &wanted, &mut |extent, part| {
+                    self.extent(extent, part, &mut out)
+                })?;
             }
         }
         match out.len() == len {
             true => Ok(out),
             false => {
-                let path = join(&seen.dir, &seen.entry.name).escape_ascii().to_string();
+                let path = file.path().escape_ascii().to_string();
                 Err(StoreError::corrupt(path, Flaw::Incomplete).into())
             }
         }
     }
 
-    fn extents(&self, extents: &[Extent], wanted: &mut Stretch, out: &mut Vec<u8>) -> Result<()> {
-        for extent in extents {
-            if wanted.at >= wanted.end {
-                break;
+    /// What can't be opened is opened again by whoever reads it, and reported then.
+    fn open_ahead(&self, file: &OpenFile, range: &Range<u64>) {
+        if range.is_empty() {
+            return;
+        }
+        let _ = self.each_extent(file, range, &mut |extent, _| {
+            if let Extent::Chunk { id, .. } = extent {
+                self.chunks.want(id);
             }
-            if wanted.at + extent.len() <= wanted.from {
-                wanted.at += extent.len();
-                continue;
-            }
-            match extent {
-                Extent::Chunk { id, len } => {
-                    let chunk = self.chunk(id)?;
-                    if chunk.len() != *len as usize {
-                        return Err(StoreError::corrupt(Object::Chunk(*id), Flaw::LengthMismatch).into());
-                    }
-                    out.extend_from_slice(wanted.part(&chunk));
+            Ok(())
+        });
+    }
+
+    fn each_extent(&self, file: &OpenFile, wanted: &Range<u64>, each: &mut EachExtent<'_>) -> Result<()> {
+        match &file.content {
+            FileExtents::Few => Ok(()),
+            FileExtents::All(extents) => extents.each(wanted, each),
+            FileExtents::Lists(lists) => {
+                let first = lists.partition_point(|(start, _)| *start <= wanted.start);
+                let here = lists.iter().skip(first.saturating_sub(1));
+                for (start, list) in here.take_while(|(start, _)| *start < wanted.end) {
+                    self.list_of(*start, list)?.each(wanted, each)?;
                 }
-                Extent::Zero { len } => {
-                    let zeros = wanted.overlap(*len);
-                    out.resize(out.len() + zeros.len(), 0);
-                }
+                Ok(())
             }
-            wanted.at += extent.len();
+        }
+    }
+
+    fn extent(&self, extent: &Extent, part: Range<usize>, out: &mut Vec<u8>) -> Result<()> {
+        match extent {
+            Extent::Chunk { id, len } => {
+                let chunk = self.chunks.get(id)?;
+                if chunk.len() != *len as usize {
+                    return Err(StoreError::corrupt(Object::Chunk(*id), Flaw::LengthMismatch).into());
+                }
+                out.extend_from_slice(chunk.get(part).unwrap_or_default());
+            }
+            Extent::Zero { .. } => out.resize(out.len() + part.len(), 0),
         }
         Ok(())
     }
@@ -233,9 +256,10 @@ impl View {
         let Some(file) = content.small_file() else {
             return Ok(Vec::new());
         };
-        let now = self.source.find(&file)?;
-        let keys = self.source.reader().store().keys();
-        if let Ok(bundle) = self.chunk(&now.bundle)
+        let source = self.chunks.source();
+        let now = source.find(&file)?;
+        let keys = source.reader().store().keys();
+        if let Ok(bundle) = self.chunks.get(&now.bundle)
             && let Some(bytes) = now.slice(&bundle)
             && keys.content_hash(bytes) == file.hash
         {
@@ -243,29 +267,20 @@ impl View {
         }
         // It may be in another bundle, or elsewhere.
         let mut out = Vec::new();
-        self.with_decoder(|decoder| Ok(self.source.reader().file(decoder, &file, &mut out)?))?;
+        self.chunks
+            .with_decoder(|decoder| Ok(source.reader().file(decoder, &file, &mut out)?))?;
         Ok(out)
     }
 
-    /// A chunk. Whoever asks for one that is being read waits for it.
-    fn chunk(&self, id: &ChunkId) -> Result<Arc<Vec<u8>>> {
-        let slot = self.chunks.lock().get_or(id, Default::default);
-        let mut slot = slot.lock();
-        if let Some(chunk) = &*slot {
-            return Ok(chunk.clone());
-        }
-        let mut plain = Vec::new();
-        self.with_decoder(|decoder| self.source.chunk(decoder, id, &mut plain))?;
-        Ok(slot.insert(Arc::new(plain)).clone())
-    }
-
-    fn list_of(&self, list: &crate::entry::ExtentList) -> Result<Arc<Vec<Extent>>> {
-        if let Some(known) = self.lists.lock().get(&list.id) {
+    /// A list of extents, which begins at `start` in its file.
+    fn list_of(&self, start: u64, list: &ExtentList) -> Result<Arc<ExtentMap>> {
+        let key = (list.id, start);
+        if let Some(known) = self.lists.lock().get(&key) {
             return Ok(known);
         }
         let plain = self.load(&list.id, None)?;
-        let extents = Arc::new(open_extent_list(list, &plain)?);
-        self.lists.lock().put(list.id, extents.clone());
+        let extents = Arc::new(ExtentMap::new(start, open_extent_list(list, &plain)?));
+        self.lists.lock().put(key, extents.clone());
         Ok(extents)
     }
 
@@ -323,18 +338,9 @@ impl View {
     }
 
     fn load(&self, id: &ChunkId, hint: Option<&Place>) -> Result<Vec<u8>> {
-        self.with_decoder(|decoder| Ok(self.source.reader().tree(decoder, id, hint)?))
-    }
-
-    fn with_decoder<T>(&self, run: impl FnOnce(&mut Decoder) -> Result<T>) -> Result<T> {
-        let idle = self.decoders.lock().pop();
-        let mut decoder = match idle {
-            Some(decoder) => decoder,
-            None => Decoder::new()?,
-        };
-        let done = run(&mut decoder);
-        self.decoders.lock().push(decoder);
-        done
+        let reader = self.chunks.source().reader();
+        self.chunks
+            .with_decoder(|decoder| Ok(reader.tree(decoder, id, hint)?))
     }
 }
 
@@ -354,26 +360,5 @@ impl SegmentTable {
         let after = self.starts.partition_point(|start| *start <= number);
         let at = after.checked_sub(1)?;
         (at < self.segments.len()).then_some(at)
-    }
-}
-
-/// The stretch of a file that is wanted, and how far reading has come.
-struct Stretch {
-    from: u64,
-    end: u64,
-    at: u64,
-}
-
-impl Stretch {
-    /// What of the next `len` bytes of the file is wanted.
-    fn overlap(&self, len: u64) -> std::ops::Range<usize> {
-        let start = self.from.saturating_sub(self.at).min(len);
-        let end = self.end.saturating_sub(self.at).min(len);
-        start as usize..end.max(start) as usize
-    }
-
-    fn part<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
-        let range = self.overlap(bytes.len() as u64);
-        bytes.get(range).unwrap_or_default()
     }
 }

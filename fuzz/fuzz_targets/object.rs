@@ -16,6 +16,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             Sealed::Trash,
             Sealed::Forgotten,
             Sealed::Overview,
+            Sealed::Machine,
             Sealed::Manifest,
         ] {
             let opened = head.open(what, &SealKey::new([1; 32]), b"name", "object");

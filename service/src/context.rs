@@ -18,7 +18,7 @@ use engine::platform::process;
 use engine::repo::Repo;
 use engine::run::{CancelToken, Link, LocalDirs, RunContext};
 use engine::{Error, StoreError, cache, key};
-use jiff::Zoned;
+use jiff::{Timestamp, Zoned};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -39,6 +39,8 @@ pub struct Context {
     pub lang: Option<Lang>,
     /// Rates that were asked for; otherwise the settings decide.
     pub rates: GivenRates,
+    /// The moment at which policies are applied in a dry run, if not now.
+    pub simulate: Option<Timestamp>,
     /// The settings file is of no use, and the settings are the defaults: for who says so, and what else is wrong.
     pub unusable_settings: Option<Failure>,
     local: OnceLock<LocalFiles>,
@@ -71,6 +73,7 @@ impl Context {
             now,
             lang: None,
             rates: GivenRates::default(),
+            simulate: None,
             unusable_settings: None,
             local: OnceLock::new(),
             log: OnceLock::new(),
@@ -130,12 +133,17 @@ impl Context {
                 // Only what adds data is held to them.
                 ..Link::default()
             },
-            host: machine::host(None, &self.env)?,
+            host: self.host(None)?,
             user: String::new(),
             now: self.now.timestamp(),
             threads: None,
             cpu: self.upkeep.cpu().clone(),
         })
+    }
+
+    /// The name that this machine has in snapshots.
+    pub fn host(&self, option: Option<&str>) -> Result<String, Failure> {
+        machine::host(option, &self.env, self.settings.host.as_deref())
     }
 
     /// The same for what adds data to repositories: none of them grows beyond its quota.

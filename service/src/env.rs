@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Every variable that is read, as `dedup help env` prints it. A variable that is empty counts as not set.
-pub const VARIABLES: [(&str, &str); 33] = [
+pub const VARIABLES: [(&str, &str); 34] = [
     ("DEDUP_REPOSITORY", "where the repository is (--repo)"),
     (
         "DEDUP_REPOSITORY_FILE",
@@ -106,6 +106,10 @@ pub const VARIABLES: [(&str, &str); 33] = [
     (
         "DBUS_SYSTEM_BUS_ADDRESS",
         "the system's D-Bus, where [limits] asks NetworkManager and logind",
+    ),
+    (
+        "DBUS_SESSION_BUS_ADDRESS",
+        "the session's D-Bus, where [notify] desktop shows messages (default: $XDG_RUNTIME_DIR/bus)",
     ),
     ("NO_COLOR", "print without colour"),
 ];

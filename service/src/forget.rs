@@ -102,7 +102,10 @@ fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
         dry_run: request.dry_run,
     };
     face.decided(&decisions)?;
-    if let Which::NotKept(retention) = &request.which {
+    // Of another day, only what exists now is shown: further snapshots will be left of the group.
+    if let Which::NotKept(retention) = &request.which
+        && context.simulate.is_none()
+    {
         removal::check(&decisions.all, retention, face)?;
     }
     let removed = removal::remove(&repo, &decisions, request.yes, face)?;

@@ -1,15 +1,16 @@
-//! Every machine of a repository: its newest snapshot of each of its sources, from the snapshots alone. Nothing else is
-//! kept there for this, so a machine that never completed a backup is not seen.
+//! Every machine of a repository: its newest snapshot of each of its sources, and what the machine itself recorded about its
+//! sets. So a machine that never completed a backup is seen, too, if it runs sets.
 
 use crate::context::Context;
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::listing;
-use crate::machine;
 use crate::resolve::Location;
 use crate::status::Status;
 use engine::RepoId;
 use engine::facts::SnapshotInfo;
+use engine::machines::{self, RecordContent};
+use engine::repo::Repo;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -39,10 +40,38 @@ impl HostStatus {
     }
 }
 
+/// What a machine last recorded about its sets. It is as old as that: a machine that no longer runs says nothing.
+#[derive(Clone, Debug)]
+pub struct RecordedState {
+    /// The remote's name, or its URL without passwords.
+    pub repository: String,
+    pub host: String,
+    /// Which settings file it is about; empty for the usual one.
+    pub profile: String,
+    pub recorded: Timestamp,
+    pub sets: Vec<RecordedSet>,
+    pub last_check: Option<Timestamp>,
+    pub last_restore: Option<Timestamp>,
+    pub program: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct RecordedSet {
+    pub name: String,
+    /// How the last run ended, in the words of the history; empty before the first.
+    pub status: String,
+    pub reason: Option<String>,
+    pub last_run: Option<Timestamp>,
+    pub last_success: Option<Timestamp>,
+    pub next_run: Option<Timestamp>,
+}
+
 #[derive(Debug, Default)]
 pub struct Report {
     /// By machine and sources.
     pub hosts: Vec<HostStatus>,
+    /// By machine and profile.
+    pub states: Vec<RecordedState>,
     /// The greatest of what was found at the repositories.
     pub status: Status,
 }
@@ -72,7 +101,7 @@ pub fn run(context: &Context, face: &dyn Face) -> Result<Report, Failure> {
         seen.push(id);
         let all = listing::read(context, &repo, face)?;
         report.status = report.status.max(all.status());
-        let here = machine::host(None, &context.env)?;
+        let here = context.host(None)?;
         let mut groups: BTreeMap<(&str, &Vec<Vec<u8>>), Vec<Member>> = BTreeMap::new();
         for (facts, snapshot) in all.facts.iter().zip(&all.snapshots) {
             let errors = snapshot.manifest.summary.errors;
@@ -84,6 +113,7 @@ pub fn run(context: &Context, face: &dyn Face) -> Result<Report, Failure> {
                 .hosts
                 .extend(of_group(&name, (host, paths), &members, host == here));
         }
+        report.states.extend(states(&name, &repo)?);
     }
     Ok(report)
 }
@@ -97,6 +127,47 @@ fn places(context: &Context) -> Result<Vec<(String, Location)>, Failure> {
     remotes
         .map(|remote| Ok((remote.name.clone(), context.remote(&remote.name)?)))
         .collect()
+}
+
+/// What machines recorded there: of several of one name, such as before and after a takeover, the last that did.
+fn states(repository: &str, repo: &Repo) -> Result<Vec<RecordedState>, Failure> {
+    let mut states: BTreeMap<(String, String), RecordedState> = BTreeMap::new();
+    for record in machines::newest(repo)?.newest {
+        let RecordContent::State(state) = record.content else {
+            continue;
+        };
+        let key = (record.host.clone(), record.profile.clone());
+        if states
+            .get(&key)
+            .is_some_and(|known| known.recorded >= record.time)
+        {
+            continue;
+        }
+        let sets = state.sets.into_iter().map(|set| RecordedSet {
+            name: set.name,
+            status: set.status,
+            reason: set.detail,
+            last_run: moment(set.last_run),
+            last_success: moment(set.last_success),
+            next_run: moment(set.next_run),
+        });
+        let state = RecordedState {
+            repository: repository.to_string(),
+            host: record.host,
+            profile: record.profile,
+            recorded: record.time,
+            sets: sets.collect(),
+            last_check: moment(state.last_check),
+            last_restore: moment(state.last_restore),
+            program: state.program,
+        };
+        states.insert(key, state);
+    }
+    Ok(states.into_values().collect())
+}
+
+fn moment(secs: Option<i64>) -> Option<Timestamp> {
+    secs.and_then(|secs| Timestamp::from_second(secs).ok())
 }
 
 /// What counts of one snapshot.

@@ -73,6 +73,10 @@ fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
             file.unmake();
         }
     })?;
+    if face.confirms_phrase() {
+        // The repository is made, and the phrase opens it: that somebody has it is only what `doctor` says.
+        let _ = confirm_phrase(context, &location, &keys);
+    }
     warn_of_weak_storage(context, &location.url, &id.to_hex(), "init", face);
     Ok(Report {
         id,
@@ -81,6 +85,15 @@ fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
         has_password: keys.password.is_some(),
         has_recovery_phrase: keys.phrase.is_some(),
     })
+}
+
+/// Notes in the repository that somebody typed words of the phrase back.
+fn confirm_phrase(context: &Context, location: &Location, keys: &Keys) -> Result<(), Failure> {
+    let Some(phrase) = &keys.phrase else { return Ok(()) };
+    let phrase = key::parse_phrase(phrase).map_err(Error::from)?;
+    let repo = repo::Repo::open(&location.url, &phrase, &context.run()?)?;
+    key::confirm(&repo, &phrase)?;
+    Ok(())
 }
 
 /// What was shown must not be kept for something that it isn't.

@@ -204,7 +204,10 @@ fn make_phrase(context: &Context, face: &dyn Face) -> Result<AddedKey, Failure> 
     let secret = key::parse_phrase(&phrase).map_err(Error::from)?;
     // A slot whose phrase no one saw would be taken for one that someone has.
     face.show_phrase(&phrase)?;
-    let added = key::add(&repo, &secret, "");
+    let added = match face.confirms_phrase() {
+        true => key::add_confirmed(&repo, &secret),
+        false => key::add(&repo, &secret, ""),
+    };
     let id = added.map_err(|e| Failure::from(e).with(Cause::PhraseOpensNothing))?;
     Ok(AddedKey {
         id: id.to_hex(),

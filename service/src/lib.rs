@@ -46,6 +46,7 @@ pub mod cache;
 pub mod check;
 pub mod copy;
 pub mod doctor;
+pub mod drill;
 pub mod estimate;
 pub mod forget;
 pub mod heal;
@@ -63,6 +64,7 @@ pub mod runs;
 pub mod sets;
 pub mod setup;
 pub mod tags;
+pub mod takeover;
 pub mod trash;
 pub mod update;
 pub mod versions;
@@ -77,6 +79,6 @@ pub use engine::platform;
 /// Types of the engine that requests and reports are made of.
 pub use engine::{Error, RepoId, Result, SessionId, StoreError, error};
 /// Reading for faces that stream their output: listings, archives, single files.
-pub use engine::{archive, dump, find, list, repo, run, stats, storage};
+pub use engine::{archive, deleted, dump, find, list, repo, run, stats, storage};
 /// Snapshots and files, and how they are selected and formatted.
 pub use engine::{entry, facts, manifest, monitor, order, problem, retain, select, units, when};

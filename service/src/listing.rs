@@ -139,6 +139,7 @@ impl Listing {
 }
 
 /// One generation that was asked for.
+#[derive(Debug)]
 pub struct Chosen {
     pub id: SessionId,
     pub manifest: Manifest,

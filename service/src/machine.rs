@@ -47,17 +47,39 @@ pub fn or_nowhere(directory: PathBuf, env: &Env) -> PathBuf {
     }
 }
 
-/// The name that this machine has in snapshots.
-pub fn host(option: Option<&str>, env: &Env) -> Result<String, Failure> {
+/// The name that this machine has in snapshots: as an option, the environment or the settings (`named`) say, or else the
+/// system's.
+pub fn host(option: Option<&str>, env: &Env, named: Option<&str>) -> Result<String, Failure> {
     let given = match option {
         Some(name) => Some(name).filter(|name| !name.is_empty()),
-        None => env.text("DEDUP_HOST")?,
+        None => env.text("DEDUP_HOST")?.or(named),
     };
     let name = given.map_or_else(host_name, String::from);
     if name.is_empty() {
         return Err(Cause::NoHostName.into());
     }
     Ok(name)
+}
+
+/// A folder of the desktop (`DESKTOP`, `DOWNLOAD`), which in other languages has another name, if it is there.
+pub fn desktop_folder(env: &Env, key: &str, english: &str) -> Option<PathBuf> {
+    let home = env.home().ok()?;
+    let file = env
+        .base("XDG_CONFIG_HOME", ".config")
+        .ok()?
+        .join("user-dirs.dirs");
+    // Without that file it has its English name.
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let start = format!("XDG_{key}_DIR=\"");
+    let mut lines = text.lines().map(str::trim);
+    let named = lines.find_map(|line| line.strip_prefix(&start)?.strip_suffix('"'));
+    let path = match named.map(|named| (named, named.strip_prefix("$HOME/"))) {
+        Some((_, Some(below))) => home.join(below),
+        Some((named, None)) => PathBuf::from(named),
+        None => home.join(english),
+    };
+    // One that is switched off is the home directory itself.
+    (path.is_absolute() && path != home && path.is_dir()).then_some(path)
 }
 
 /// Time between two drawings of progress.
@@ -121,10 +143,32 @@ mod tests {
     #[test]
     fn names_of_this_machine() {
         let env = Env::of(&[("DEDUP_HOST", "env")]);
-        assert_eq!(host(Some("option"), &env).unwrap(), "option");
-        assert_eq!(host(None, &env).unwrap(), "env");
-        assert_eq!(host(Some(""), &env).unwrap(), host_name());
-        assert_eq!(host(None, &Env::of(&[])).unwrap(), host_name());
+        let named = Some("settings");
+        assert_eq!(host(Some("option"), &env, named).unwrap(), "option");
+        assert_eq!(host(None, &env, named).unwrap(), "env");
+        assert_eq!(host(Some(""), &env, named).unwrap(), host_name());
+        assert_eq!(host(None, &Env::of(&[]), named).unwrap(), "settings");
+        assert_eq!(host(None, &Env::of(&[]), None).unwrap(), host_name());
+    }
+
+    #[test]
+    fn folders_of_the_desktop() {
+        let home = tempfile::tempdir().unwrap();
+        let env = Env::at(home.path());
+        let folder = |key, english| desktop_folder(&env, key, english);
+        assert_eq!(folder("DESKTOP", "Desktop"), None, "it is not there");
+        let make = |name: &str| std::fs::create_dir_all(home.path().join(name)).unwrap();
+        ["Desktop", "Downloads", "ダウンロード", ".config"]
+            .into_iter()
+            .for_each(make);
+        assert_eq!(folder("DESKTOP", "Desktop"), Some(home.path().join("Desktop")));
+        let text = "# by a program\nXDG_DESKTOP_DIR=\"$HOME/\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n";
+        std::fs::write(home.path().join(".config/user-dirs.dirs"), text).unwrap();
+        assert_eq!(folder("DESKTOP", "Desktop"), None, "it is switched off");
+        assert_eq!(
+            folder("DOWNLOAD", "Downloads"),
+            Some(home.path().join("ダウンロード"))
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Maintenance that `run` does at the destinations of its sets, each on its own frequency (`[maintenance]` of the
 //! settings): light, which applies the sets' policies and collects garbage, and full, which also reads stored data, in
-//! parts, so that all of it was read within the time that `full` says.
+//! parts, so that all of it was read within the time that `full` says, and restores a sample of files once in that time.
 //!
 //! ```text
 //! runs/maintenance/NAME.json   when a remote was last maintained, and how far its reading is
@@ -12,6 +12,7 @@
 use crate::catalogue::SetupWarning;
 use crate::check::{self, ReadData};
 use crate::context::Context;
+use crate::drill;
 use crate::face::{Activity, Face, Notice, Watch};
 use crate::failure::Failure;
 use crate::history::record::{Recorded, Recorder};
@@ -44,14 +45,18 @@ struct Maintained {
     #[serde(with = "moment::optional")]
     full: Option<Timestamp>,
     parts: u32,
+    /// When files were last restored as a drill.
+    #[serde(with = "moment::optional")]
+    drill: Option<Timestamp>,
 }
 
 /// What is due at a remote.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 struct DueMaintenance {
     light: bool,
     /// So many parts of the stored data.
     parts: u32,
+    drill: bool,
 }
 
 /// What was done at one remote.
@@ -66,10 +71,12 @@ pub struct Report {
 
 impl Maintained {
     fn due(&self, light: Option<&Age>, full: Option<&Age>, now: &Zoned) -> DueMaintenance {
-        let light = light.is_some_and(|every| match self.light {
+        let is_over = |last: Option<Timestamp>, every: &Age| match last {
             None => true,
             Some(last) => passed(last, every, now).is_none_or(|part| part >= 1.0),
-        });
+        };
+        let light = light.is_some_and(|every| is_over(self.light, every));
+        let drill = full.is_some_and(|every| is_over(self.drill, every));
         let parts = full.map_or(0, |every| match self.full {
             None => 1,
             // The clock was set back, or the last reading is complete and its time has passed.
@@ -83,7 +90,7 @@ impl Maintained {
                 }
             },
         });
-        DueMaintenance { light, parts }
+        DueMaintenance { light, parts, drill }
     }
 }
 
@@ -168,11 +175,7 @@ impl RemoteMaintenance<'_> {
                 .unwrap_or_default()
         };
         let due = |known: &Maintained| known.due(settings.light.as_ref(), settings.full.as_ref(), now);
-        let nothing = DueMaintenance {
-            light: false,
-            parts: 0,
-        };
-        if due(&look()) == nothing {
+        if due(&look()) == DueMaintenance::default() {
             return Vec::new();
         }
         // Where no lock can be made there is none; two at once do no harm.
@@ -190,7 +193,22 @@ impl RemoteMaintenance<'_> {
             }
             reports.push(report);
         }
-        for _ in 0..due.parts {
+        self.read_parts(due.parts, &mut known, &mut reports);
+        if due.drill && !self.context.cancel().is_cancelled() {
+            let report = self.drill();
+            if matches!(report.status, Status::Completed | Status::Damaged) {
+                known.drill = Some(now.timestamp());
+                self.note(&known);
+            }
+            reports.push(report);
+        }
+        reports
+    }
+
+    /// Reads so many parts of the stored data, unless one can't be read.
+    fn read_parts(&self, parts: u32, known: &mut Maintained, reports: &mut Vec<Report>) {
+        let now = &self.context.now;
+        for _ in 0..parts {
             if self.context.cancel().is_cancelled() {
                 break;
             }
@@ -202,14 +220,13 @@ impl RemoteMaintenance<'_> {
             let is_read = matches!(report.status, Status::Completed | Status::Damaged);
             if is_read {
                 known.parts += 1;
-                self.note(&known);
+                self.note(known);
             }
             reports.push(report);
             if !is_read {
                 break;
             }
         }
-        reports
     }
 
     fn note(&self, known: &Maintained) {
@@ -247,8 +264,22 @@ impl RemoteMaintenance<'_> {
         };
         self.job(
             JobKind::Check,
-            |context, face| check::perform(context, check::Request { read_data }, face),
-            |report, _| report.status(),
+            |context, face| {
+                let request = check::Request {
+                    read_data,
+                    snapshots: Vec::new(),
+                };
+                check::perform(context, &request, face)
+            },
+            check::Report::note,
+        )
+    }
+
+    fn drill(&self) -> Report {
+        self.job(
+            JobKind::Drill,
+            |context, face| drill::perform(context, &drill::Request::default(), face),
+            drill::Report::note,
         )
     }
 
@@ -359,11 +390,19 @@ mod tests {
         assert!(never.due(Some(&day), None, &at("2026-11-27 12:00")).light);
         assert_eq!(
             never.due(None, None, &at("2026-11-27 12:00")),
-            DueMaintenance {
-                light: false,
-                parts: 0
-            }
+            DueMaintenance::default()
         );
+        let drilled = Maintained {
+            drill: Some(at("2026-11-01 12:00").timestamp()),
+            ..never
+        };
+        for (known, now, want) in [
+            (&never, "2026-11-27 12:00", true),
+            (&drilled, "2026-11-27 12:00", false),
+            (&drilled, "2026-12-01 12:00", true),
+        ] {
+            assert_eq!(known.due(None, Some(&month), &at(now)).drill, want, "{now}");
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The job `mount`: all snapshots as directories, until they are unmounted or the job is asked to end.
+//! The job `mount`: all snapshots as directories, also those that come meanwhile, until they are unmounted or the job is
+//! asked to end.
 
 use crate::catalogue::{Action, BrowseCause, Cause};
 use crate::context::Context;
@@ -9,19 +10,26 @@ use crate::status::Status;
 use engine::facts::SnapshotInfo;
 use engine::monitor::{Monitor, Problem};
 use engine::mount::{MountError, mount};
+use engine::order;
 use engine::platform::process::owner_of;
+use engine::repo::Repo;
 use engine::select::Filter;
-use engine::view::tree::SnapshotTree;
+use engine::view::tree::{Look, SnapshotTree};
+use jiff::Timestamp;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// How often it is looked whether to end.
 const LOOK: Duration = Duration::from_millis(100);
 /// Problems that wait to be reported; more are reported when they are met again.
 const PROBLEMS: usize = 256;
+
+/// How often snapshots are listed at most, while somebody looks into the directories above them.
+const LISTED_NEAR: Duration = Duration::from_secs(1);
+const LISTED_FAR: Duration = Duration::from_secs(15);
 
 /// Where, and which snapshots.
 #[derive(Clone, Debug)]
@@ -60,7 +68,8 @@ pub fn run(
         // A full queue drops it.
         let _dropped = tell.try_send(problem);
     });
-    let tree = SnapshotTree::new(repo.clone(), snapshots, owner_of(&found), tell);
+    let look = look(repo.clone(), request.filter.clone());
+    let tree = SnapshotTree::new(repo.clone(), &snapshots, owner_of(&found), look, tell);
     // From here on a request to end is one to unmount.
     let step = Step::start(face, Activity::Mount)?;
     let session = mount(tree, &request.mountpoint, request.allow_other).map_err(|e| match e {
@@ -82,4 +91,28 @@ pub fn run(
     })?;
     said?;
     Ok(step.finish().status().max(all.status()))
+}
+
+/// Looks for other snapshots, now and then. What can't be read now stays as it was.
+fn look(repo: Arc<Repo>, filter: Filter) -> Box<Look> {
+    let every = match repo.store.is_kept() {
+        true => LISTED_FAR,
+        false => LISTED_NEAR,
+    };
+    let seen = Mutex::new((Instant::now(), repo.store.snapshot_ids().unwrap_or_default()));
+    Box::new(move || {
+        // Somebody else is looking.
+        let mut seen = seen.try_lock().ok()?;
+        let (when, names) = &mut *seen;
+        if when.elapsed() < every {
+            return None;
+        }
+        *when = Instant::now();
+        let now = repo.store.snapshot_ids().ok().filter(|now| now != names)?;
+        let (snapshots, _unreadable) = repo.outlines().ok()?;
+        *names = now;
+        let facts = order::facts(&snapshots, Timestamp::now());
+        let chosen = filter.matching(&facts).into_iter().rev();
+        Some(chosen.cloned().collect())
+    })
 }

@@ -5,6 +5,7 @@ use crate::catalogue::Lang;
 use crate::catalogue::report::doctor;
 use crate::doctor::Finding;
 use crate::failure::Failure;
+use crate::hosts::RecordedState;
 use crate::runs::status::{RemoteStatus, SetStatus};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -70,6 +71,34 @@ pub fn remote_status(remote: &RemoteStatus<'_>) -> Value {
         "behind": remote.behind,
         "last_check": moment(remote.proofs.check),
         "last_restore": moment(remote.proofs.restore),
+        "last_drill": moment(remote.proofs.drill),
+        "failed_drill": moment(remote.proofs.failed_drill),
+        "read_since": moment(remote.proofs.read),
+    })
+}
+
+/// What a machine recorded about its sets, in `status --all-hosts`.
+pub fn recorded_state(one: &RecordedState) -> Value {
+    let sets = one.sets.iter().map(|set| {
+        json!({
+            "name": set.name,
+            "last_status": (!set.status.is_empty()).then_some(&set.status),
+            "last_reason": set.reason,
+            "last_run": moment(set.last_run),
+            "last_success": moment(set.last_success),
+            "next_run": moment(set.next_run),
+        })
+    });
+    json!({
+        "message_type": "machine",
+        "repository": one.repository,
+        "host": one.host,
+        "profile": one.profile,
+        "recorded": one.recorded.to_string(),
+        "sets": sets.collect::<Vec<Value>>(),
+        "last_check": moment(one.last_check),
+        "last_restore": moment(one.last_restore),
+        "program": one.program,
     })
 }
 

@@ -8,7 +8,6 @@ use crate::failure::Failure;
 use crate::history::record::recorded;
 use crate::history::{HistoryRow, JobInfo, JobKind};
 use crate::listing;
-use crate::machine;
 use crate::removal::{self, Removed, Retention};
 use crate::resolve;
 use crate::status::Status;
@@ -116,7 +115,7 @@ fn of_sets(context: &Context) -> Result<Vec<(Retention, Filter)>, Failure> {
     let url = resolve::absolute(&context.location()?.url)?;
     let settings = &context.settings;
     let is_here = |name: &str| settings.remote(name).is_some_and(|remote| remote.url == url);
-    let host = machine::host(None, &context.env)?;
+    let host = context.host(None)?;
     let mut policies = Vec::new();
     for (name, set) in &settings.sets.0 {
         let is_saved_here = set.destinations.iter().any(|name| is_here(&name.get_ref().0));
@@ -170,7 +169,8 @@ pub(crate) fn perform(context: &Context, request: &Request, face: &dyn Face) -> 
             dry_run: request.dry_run,
         };
         face.decided(&decisions)?;
-        for ((retention, _), decided) in policies.iter().zip(&each) {
+        let checked = policies.iter().zip(&each).filter(|_| context.simulate.is_none());
+        for ((retention, _), decided) in checked {
             removal::check(decided, retention, face)?;
         }
         if let Some(options) = &mut options {

@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use toml_edit::visit_mut::VisitMut;
+use toml_edit::{DocumentMut, Formatted};
 
 /// Stands for what was taken out.
 pub const REMOVED: &str = "(removed)";
@@ -216,6 +218,64 @@ fn value_after(text: &str, end: usize) -> Option<(usize, usize)> {
     (stop > start).then_some((start, stop))
 }
 
+/// The text of a settings file without values that are secrets, and otherwise as it is: passwords and keys in URLs and
+/// commands, and the paths of URLs that give access to whoever knows them. `None` if it is no TOML.
+pub fn settings(settings: &Settings, text: &str) -> Option<String> {
+    let notify = &settings.notify;
+    let webhook = notify.webhook.as_ref().map(|table| &table.url.0);
+    let ping = notify.ping.as_ref().map(|table| &table.url.0);
+    let mut values = SettingsRedactor {
+        redactor: Redactor::default(),
+        addresses: webhook.into_iter().chain(ping).cloned().collect(),
+    };
+    let mut document: DocumentMut = text.parse().ok()?;
+    values.visit_document_mut(&mut document);
+    let text = document.to_string();
+    let lines = text.split_inclusive('\n').map(|line| match comment_in(line) {
+        Some(at) => {
+            let (code, comment) = line.split_at(at);
+            code.to_string() + &values.redactor.scrub(comment)
+        }
+        None => line.to_string(),
+    });
+    Some(lines.collect())
+}
+
+/// Where the comment of a line begins, as far as a line shows it.
+fn comment_in(line: &str) -> Option<usize> {
+    let is_outside = |at: &usize| {
+        let before = line.get(..*at).unwrap_or_default();
+        before.matches('"').count() % 2 == 0 && before.matches('\'').count() % 2 == 0
+    };
+    line.match_indices('#').map(|(at, _)| at).find(is_outside)
+}
+
+struct SettingsRedactor {
+    redactor: Redactor,
+    /// URLs of which only the host is no secret.
+    addresses: Vec<String>,
+}
+
+impl VisitMut for SettingsRedactor {
+    fn visit_string_mut(&mut self, node: &mut Formatted<String>) {
+        let value = node.value();
+        let new = match self.addresses.contains(value) {
+            true => {
+                let (scheme, rest) = value.split_once("://").unwrap_or(("", value));
+                let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+                let host = host.rsplit('@').next().unwrap_or_default();
+                format!("{scheme}://{host}/{REMOVED}")
+            }
+            false => self.redactor.scrub(value),
+        };
+        if new != *value {
+            let decor = node.decor().clone();
+            *node = Formatted::new(new);
+            *node.decor_mut() = decor;
+        }
+    }
+}
+
 /// Whether a variable's value is not to be shown.
 pub fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
@@ -411,6 +471,23 @@ mod tests {
         assert_eq!(redactor.scrub("abc abcd -abc-"), "(removed) abcd -(removed)-");
         assert_eq!(redactor.scrub(r#"{"a":"say \"x\""}"#), r#"{"a":"(removed)"}"#);
         assert_eq!(redactor.scrub("a token: hunter2! b"), "a token: (removed) b");
+    }
+
+    #[test]
+    fn settings_without_secrets() {
+        let text = "# token: abc\n[remotes.a]\nurl = 'sftp://me:pw@h/x' # mine\npassword-command = \"secret-tool x\"\n\
+            [sets.s]\nsources = ['/d#1'] # password=1\ndestinations = ['a']\nrun-before = \"dump --password=pw x\"\n\
+            [notify.webhook]\nurl = \"https://h.example/T/B\"\n";
+        let settings = Settings::parse(Path::new("x"), text, &Env::of(&[])).unwrap();
+        let redacted = super::settings(&settings, text).unwrap();
+        let want = "# token: (removed)\n[remotes.a]\nurl = \"sftp://me:(removed)@h/x\" # mine\n\
+            password-command = \"secret-tool x\"\n[sets.s]\nsources = ['/d#1'] # password=(removed)\ndestinations = ['a']\n\
+            run-before = \"dump --password=(removed) x\"\n[notify.webhook]\nurl = \"https://h.example/(removed)\"\n";
+        assert_eq!(redacted, want);
+        Settings::parse(Path::new("x"), &redacted, &Env::of(&[])).unwrap();
+        let plain = "[remotes.a]\nurl   = '/r'  # keep\n\n\n";
+        let settings = Settings::parse(Path::new("x"), plain, &Env::of(&[])).unwrap();
+        assert_eq!(super::settings(&settings, plain).unwrap(), plain);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use engine::problem::Warning;
 use engine::repo::Repo;
 use engine::retain::Policy;
 use engine::select::Filter;
+use engine::simulate;
 use engine::{Error, SessionId, StoreError};
 use std::collections::HashSet;
 
@@ -38,6 +39,16 @@ pub(crate) fn by_policy(
 ) -> Vec<PolicyDecision> {
     let zone = context.now.time_zone();
     let now = context.now.timestamp();
+    if let Some(day) = context.simulate {
+        return simulate::plan(
+            &all.snapshots,
+            &retention.policy,
+            &retention.group_by,
+            filter,
+            zone,
+            (now, day),
+        );
+    }
     forget::plan(
         &all.snapshots,
         &retention.policy,

@@ -8,7 +8,6 @@ use crate::face::Face;
 use crate::failure::Failure;
 use crate::init::check_vacant;
 use crate::listing::{self, Among};
-use crate::machine;
 use crate::paths::SnapshotSpec;
 use crate::resolve::{self, Location};
 use crate::restore::{self, Overwrite, Patterns, Permissions, RestorePlace};
@@ -241,7 +240,7 @@ pub fn prove(context: &Context, set: &str, face: &dyn Face) -> Result<Option<Pat
     let among = Among {
         at: None,
         filter: Filter {
-            hosts: vec![machine::host(None, &context.env)?],
+            hosts: vec![context.host(None)?],
             sets: vec![set.to_string()],
             ..Filter::default()
         },

@@ -6,7 +6,6 @@ use crate::face::{Activity, Face, ProblemCounts, Step};
 use crate::failure::Failure;
 use crate::history::record::recorded;
 use crate::history::{JobInfo, JobKind, shown_path};
-use crate::machine;
 use crate::paths::absolute;
 use crate::status::Status;
 use crate::{listing, restore};
@@ -17,7 +16,7 @@ use engine::platform::paths::from_bytes;
 use engine::repo::Repo;
 use engine::restore as run;
 use engine::select::Filter;
-pub use engine::versions::{PathHistory, Version, VersionChange, Versions};
+pub use engine::versions::{Holding, PathHistory, Version, VersionChange, Versions, versions as of_path};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::collections::{HashMap, HashSet};
@@ -61,7 +60,7 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Foun
     let mut filter = request.filter.clone();
     let own = filter.hosts.is_empty() && !request.all_hosts;
     if own {
-        filter.hosts.push(machine::host(None, &context.env)?);
+        filter.hosts.push(context.host(None)?);
     }
     let repo = context.open(face)?;
     let all = listing::read(context, &repo, face)?;

@@ -72,6 +72,11 @@ fn from_nothing_to_a_proven_backup() {
     assert_eq!(home.ok(&["-r", "main", "snapshots", "--json"]).objects().len(), 1);
     home.ok(&["config", "check"]);
     home.ok(&["run", "docs"]);
+    // Somebody has typed words of the recovery phrase back: that stays known, and there is one phrase.
+    let found = home.run(&["doctor"]).out;
+    assert!(found.contains("it was typed back"), "{found}");
+    let slots = home.ok(&["-r", "main", "key", "list", "--json"]).out;
+    assert_eq!(slots.matches("recovery").count(), 1, "{slots}");
     let kinds = home.ok(&["history"]).out;
     assert!(kinds.contains("restore"), "{kinds}");
     // Another one beside it.

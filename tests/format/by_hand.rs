@@ -203,14 +203,14 @@ impl<'a> Repository<'a> {
         assert_eq!(bytes[..26], head);
         let mut rest = Bytes(&bytes[28..]);
         let count = u16::from_le_bytes([bytes[26], bytes[27]]);
-        assert_eq!(count, u16::from(what == 6));
+        assert_eq!(count, u16::from(matches!(what, 6 | 16)));
         let keys: Vec<_> = (0..count).map(|_| sealed_key(&mut rest)).collect();
         let sealed = rest.0;
         let head = &bytes[..bytes.len() - sealed.len()];
         let key = match what {
             4 => self.index,
             5 | 7 => self.key("sessions"),
-            6 => self.content_key(3, &keys[0]),
+            6 | 16 => self.content_key(3, &keys[0]),
             8 | 9 | 15 => self.key("removals"),
             14 => self.key("upgrades"),
             _ => panic!("{what}"),
@@ -218,7 +218,7 @@ impl<'a> Repository<'a> {
         let plain = open(&key, &[head, name].concat(), sealed);
         let len = u32::from_le_bytes(plain[..4].try_into().unwrap()) as usize;
         assert!(plain[4 + len..].iter().all(|byte| *byte == 0));
-        let floor = if matches!(what, 4 | 6) { 4096 } else { 1024 };
+        let floor = if matches!(what, 4 | 6 | 16) { 4096 } else { 1024 };
         assert!(bytes.len() >= floor && bytes.len() == padme(bytes.len()));
         plain[4..4 + len].to_vec()
     }

@@ -96,7 +96,7 @@ fn there_is_no_prose_below_service() {
         // Printed by the compiler.
         (
             "chunkstore/src/platform/mod.rs",
-            &["chunkstore knows only Unix so far: add a file beside platform/unix.rs"],
+            &["chunkstore knows only Unix and Windows: add a file beside platform/unix.rs"],
         ),
         (
             "chunkstore/src/remote/network/cloud.rs",

@@ -1,6 +1,7 @@
 //! One suite that every remote passes: the contract of [`Remote`], as tests.
 
 use crate::remotes::listed;
+use chunkstore::id::RecordName;
 use chunkstore::remote::{Kind, ObjectName, Published, Remote};
 use chunkstore::{Error, IndexId, ListId, MarkId, PackId, SessionId, SlotId};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -47,6 +48,10 @@ fn one_of_each_kind(n: u8) -> Vec<ObjectName> {
         ObjectName::upgrade(u64::from(n)),
         ObjectName::forgotten(ListId([n; 16])),
         ObjectName::overview(u64::from(n)),
+        ObjectName::machine(RecordName {
+            series: [n; 8],
+            number: u64::from(n),
+        }),
     ];
     assert!(names.iter().map(ObjectName::kind).eq(Kind::ALL));
     names

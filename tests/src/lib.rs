@@ -6,6 +6,7 @@ pub mod machine;
 /// The same file as in the engine, whose own tests need it too.
 #[path = "../../engine/src/platform/nobody.rs"]
 pub mod nobody;
+pub mod odd;
 pub mod oracle;
 pub mod plain;
 pub mod program;

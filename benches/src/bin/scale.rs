@@ -2,6 +2,10 @@
 //! of N chunks, or of N small files that collections have moved. `scale entries 10000000 DIR`, `scale chunks 20000000 DIR`,
 //! `scale moved 10000000 DIR`; one JSON object a line. DIR is scratch.
 //!
+//! `scale generations 1000000 50 DIR` leaves a repository of 50 generations, each with a fiftieth of its files changed, and
+//! its key file beside it: `dedup -r DIR/repository --key-file DIR/key ls`, `find`, `versions`, `diff` and `mount` are to be
+//! measured on it. It holds trees only, no content of files.
+//!
 //! Entries go the way of a backup from the dispatcher on: into segments, through the writer into packs; then they
 //! are read back beside the same stream, as in a run that finds nothing changed.
 
@@ -17,7 +21,9 @@ use chunkstore::slot::{Cost, new_key_file};
 use chunkstore::store::{NewStore, Store};
 use chunkstore::writer::Writer;
 use chunkstore::{IndexId, RepoId};
-use corpus::made::{ids, moved_hashes, moved_segment, segment, stream};
+use corpus::made::{ids, moved_hashes, moved_segment, segment, stream, tree};
+use engine::entry::{Kind, Time};
+use engine::manifest::{Head, Manifest, Summary};
 use engine::tree::{Root, TreeWriter};
 use std::error::Error;
 use std::path::Path;
@@ -41,7 +47,8 @@ fn main() -> Done {
         ["entries", count, dir] => entries(count.parse()?, Path::new(dir)),
         ["chunks", count, dir] => chunks(count.parse()?, Path::new(dir)),
         ["moved", count, dir] => moved(count.parse()?, Path::new(dir)),
-        _ => Err("usage: scale entries|chunks|moved N DIR".into()),
+        ["generations", entries, count, dir] => generations(entries.parse()?, count.parse()?, Path::new(dir)),
+        _ => Err("usage: scale entries|chunks|moved N DIR, or scale generations N COUNT DIR".into()),
     }
 }
 
@@ -63,13 +70,16 @@ fn told(what: &str, count: u64, started: Instant) -> Done {
     Ok(())
 }
 
-fn entries(count: u64, dir: &Path) -> Done {
+/// A new repository in `dir`, with its key file beside it.
+fn new_store(dir: &Path) -> Result<Arc<Store>, Box<dyn Error>> {
     let location = dir.join("repository");
     let remote = chunkstore::remote::open(
         location.to_str().ok_or("DIR must be UTF-8")?,
         &chunkstore::remote::Link::default(),
     )?;
-    let (_, secret) = new_key_file()?;
+    let (text, secret) = new_key_file()?;
+    std::fs::create_dir_all(dir)?;
+    std::fs::write(dir.join("key"), text.as_bytes())?;
     let new = NewStore {
         bounds: Bounds::DEFAULT,
         secrets: &[(secret.clone(), "scale")],
@@ -77,15 +87,61 @@ fn entries(count: u64, dir: &Path) -> Done {
         now: 0,
     };
     Store::create(&*remote, &new)?;
-    let store = Arc::new(Store::open(remote, &secret, &dir.join("cache"))?);
-    let owner = Owner {
+    Ok(Arc::new(Store::open(remote, &secret, &dir.join("cache"))?))
+}
+
+fn owner() -> Owner {
+    Owner {
         machine: [1; 16],
         host: "scale".to_string(),
         pid: std::process::id(),
         started: 0,
         packs: None,
-    };
-    let writer = Writer::begin(store.clone(), owner, 1, false)?;
+    }
+}
+
+/// Each generation has another part of the files changed.
+fn generations(entries: u64, count: u64, dir: &Path) -> Done {
+    let store = new_store(dir)?;
+    let started = Instant::now();
+    for generation in 0..count {
+        let writer = Writer::begin(store.clone(), owner(), 1, false)?;
+        let mut encoder = Encoder::new(3)?;
+        let mut segments = TreeWriter::new(*store.keys().tree_cuts(), |plain: &[u8]| {
+            let put = writer.put(0, &mut encoder, Class::Tree, plain)?;
+            Ok((put.id, writer.place(&put.id)?.map(|located| located.place)))
+        });
+        for (number, (path, mut entry)) in (0u64..).zip(tree(entries)) {
+            // Neighbours, as people work.
+            let changed = number * count / entries.max(1);
+            if changed <= generation && entry.kind == Kind::File {
+                entry.meta.mtime.secs += 1 + changed as i64;
+            }
+            segments.push(&path, entry)?;
+        }
+        let root = segments.finish()?;
+        let flushed = writer.flush()?;
+        let at = 1_700_000_000 + generation as i64 * 86_400;
+        let head = Head {
+            set: String::new(),
+            host: "scale".to_string(),
+            user: "scale".to_string(),
+            paths: vec![b"/home".to_vec()],
+            tags: Vec::new(),
+            description: String::new(),
+            time: jiff::Timestamp::from_second(at)?,
+            walk: Time { secs: at, nanos: 0 },
+            machine: owner().machine,
+        };
+        let manifest = Manifest::new(&head, &root, Summary::default());
+        writer.publish(flushed, &manifest.encode())?;
+    }
+    told("generations", count, started)
+}
+
+fn entries(count: u64, dir: &Path) -> Done {
+    let store = new_store(dir)?;
+    let writer = Writer::begin(store.clone(), owner(), 1, false)?;
     let started = Instant::now();
     let root = first(&store, &writer, count)?;
     told("entries, first generation", count, started)?;

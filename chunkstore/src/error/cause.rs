@@ -79,6 +79,8 @@ pub enum Cause {
         said: Box<Cause>,
     },
     NotARegularFile,
+    /// A symbolic link to nothing, or to itself.
+    BrokenLink,
     /// An earlier sync of a folder failed; what it covered may be lost.
     SyncFailed,
     /// What is written in the staging folder is removed at once.
@@ -183,6 +185,7 @@ impl Cause {
             | Cause::NoPipes { .. }
             | Cause::NotReady { .. }
             | Cause::NotARegularFile
+            | Cause::BrokenLink
             | Cause::SyncFailed
             | Cause::StagingVolatile
             | Cause::StagedRemoved

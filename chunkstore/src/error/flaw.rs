@@ -93,6 +93,8 @@ pub enum Feature {
     SealedKeyKind(u8),
     SlotKind(u8),
     ParityVersion(u8),
+    /// The subject of a machine's record.
+    RecordSubject(u8),
     /// By its name in the configuration or in an upgrade.
     Named(String),
     Tree(TreeFeature),

@@ -11,6 +11,7 @@ use crate::simulation::{self, Rule};
 use crate::smallfile::{Part, SmallFile};
 use crate::varint::Bytes;
 use rocksdb::{Direction, IteratorMode, ReadOptions};
+use std::collections::HashMap;
 
 /// Copies of one chunk, and places of one moved file, that are looked at.
 const COPIES_MAX: usize = 64;
@@ -105,20 +106,10 @@ impl LocalIndex {
     pub fn moved(&self, hash: &ContentHash) -> Result<Vec<Moved>> {
         let mut found = Vec::new();
         self.below("parts", &hash.0, &mut |key, value| {
-            let damaged = || Error::Index(IndexFault::Undecodable);
-            let (record, frame) = key[16..].split_first_chunk::<8>().ok_or_else(damaged)?;
-            let mut bytes = Bytes(value);
-            let mut fields = || -> Result<_, crate::varint::Malformed> {
-                Ok((ChunkId(bytes.array()?), bytes.u32()?, bytes.u32()?))
-            };
-            let (bundle, offset, len) = fields().map_err(|_| damaged())?;
-            let frame = u32::from_le_bytes(frame.try_into().map_err(|_| damaged())?);
-            found.extend(self.pack(record)?.map(|pack| Moved {
+            let (record, moved) = moved_row(key, value)?;
+            found.extend(self.pack(&record)?.map(|pack| Moved {
                 pack: pack.id,
-                frame,
-                bundle,
-                offset,
-                len,
+                ..moved
             }));
             Ok(found.len() < COPIES_MAX)
         })?;
@@ -213,6 +204,53 @@ impl LocalIndex {
         Ok(None)
     }
 
+    /// [`LocalIndex::find_moved`] for many, in their order: what several have in common is looked up once.
+    pub fn find_all_moved(&self, files: &[SmallFile]) -> Result<Vec<Option<SmallFile>>> {
+        let mut sorted: Vec<usize> = (0..files.len()).collect();
+        sorted.sort_unstable_by_key(|at| files[*at].hash);
+        let mut options = ReadOptions::default();
+        options.set_prefix_same_as_start(true);
+        let mut rows = self.db.raw_iterator_cf_opt(self.cf("parts")?, options);
+        let (mut packs, mut bundles) = (HashMap::new(), HashMap::new());
+        let mut found = vec![None; files.len()];
+        for at in sorted {
+            let file = &files[at];
+            let mut places = Vec::new();
+            rows.seek(file.hash.0);
+            while let Some((key, value)) = rows.item().filter(|(key, _)| key.starts_with(&file.hash.0)) {
+                let (record, moved) = moved_row(key, value)?;
+                let pack = match packs.get(&record) {
+                    Some(pack) => *pack,
+                    None => {
+                        let pack = self.pack(&record)?.map(|pack| pack.id);
+                        *packs.entry(record).or_insert(pack)
+                    }
+                };
+                places.extend(pack.map(|pack| Moved { pack, ..moved }));
+                if places.len() >= COPIES_MAX {
+                    break;
+                }
+                rows.next();
+            }
+            rows.status().map_err(failed)?;
+            places.sort_unstable();
+            for to in places.iter().filter(|to| to.len == file.len) {
+                let is_there = match bundles.get(&to.bundle) {
+                    Some(is_there) => *is_there,
+                    None => {
+                        let is_there = self.locate(&to.bundle)?.is_some();
+                        *bundles.entry(to.bundle).or_insert(is_there)
+                    }
+                };
+                if is_there {
+                    found[at] = Some(to.file(file.hash));
+                    break;
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// Calls `each` with the rows of a family whose keys begin with `prefix`, which is as long as the family's
     /// prefixes, until it returns false.
     fn below(&self, family: &str, prefix: &[u8], each: &mut EachRow<'_>) -> Result<()> {
@@ -227,6 +265,24 @@ impl LocalIndex {
         }
         Ok(())
     }
+}
+
+/// A row of `parts`: the key of its pack in `packs`, and the place without the pack's name.
+fn moved_row(key: &[u8], value: &[u8]) -> Result<([u8; 8], Moved)> {
+    let fields = || -> Result<_, crate::varint::Malformed> {
+        let (mut key, mut value) = (Bytes(key), Bytes(value));
+        key.array::<16>()?;
+        let (record, frame) = (key.array()?, key.u32()?);
+        let moved = Moved {
+            pack: PackId([0; 32]),
+            frame,
+            bundle: ChunkId(value.array()?),
+            offset: value.u32()?,
+            len: value.u32()?,
+        };
+        Ok((record, moved))
+    };
+    fields().map_err(|_| Error::Index(IndexFault::Undecodable))
 }
 
 /// Remembers of the bundle asked for last whether it is present: files of one bundle mostly come one after another.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::SmallFile;
 use crate::compress::Codec;
 use crate::dbdir::DatabasePlace;
 use crate::id::ContentHash;
@@ -232,7 +233,7 @@ fn with_parts(pack: u8, chunks: &[u16], hashes: &[u8]) -> (IndexId, IndexSegment
     (id, segment)
 }
 
-fn small(bundle: u16, hash: u8) -> crate::SmallFile {
+fn small(bundle: u16, hash: u8) -> SmallFile {
     crate::SmallFile {
         bundle: segment(0, &[bundle]).1.entries[0].id,
         offset: 0,
@@ -298,6 +299,10 @@ fn a_file_is_there_by_its_bundle_or_by_itself() {
     assert!(!index.contains_file(&longer, &none).unwrap());
     let moved = index.moved(&ContentHash([4; 16])).unwrap();
     assert_eq!((moved[0].bundle, moved[0].offset), (small(8, 4).bundle, 5));
+    same_together(
+        &index,
+        &[small(6, 4), longer, small(6, 5), small(6, 3), small(6, 4)],
+    );
     drop(index);
     let bulk: Vec<u16> = (0..9000).collect();
     let hashes: Vec<u8> = (0..9000).map(|n| (n % 256) as u8).collect();
@@ -305,6 +310,18 @@ fn a_file_is_there_by_its_bundle_or_by_itself() {
     let (index, _) = open(dir.path(), &listed, &none);
     let places = index.moved(&ContentHash([77; 16])).unwrap();
     assert!(places.len() > 30 && places.iter().all(|to| to.len == 10));
+    let all: Vec<SmallFile> = (0..=255).rev().map(|hash| small(6, hash)).collect();
+    same_together(&index, &all);
+}
+
+/// Many that are looked up together are found as each one is.
+fn same_together(index: &LocalIndex, files: &[SmallFile]) {
+    let each: Vec<Option<SmallFile>> = files
+        .iter()
+        .map(|file| index.find_moved(file).unwrap().map(|(now, _)| now))
+        .collect();
+    assert!(each.iter().any(Option::is_some));
+    assert_eq!(index.find_all_moved(files).unwrap(), each);
 }
 
 #[test]

@@ -5,12 +5,10 @@ use super::{Class, FRAME_MAX, Frame, PackList, TAIL_LEN, header, tail};
 use crate::error::{Error, Result, Task};
 use crate::id::{PackId, RepoId, random};
 use crate::keys::{Keys, SealedSessionKey};
-use crate::parity::SharedParity;
 use crate::remote::{ObjectName, Published, Remote, Staged};
 use crate::seal::OVERHEAD;
 use crate::smallfile::Part;
 use bytes::Bytes;
-use std::sync::Arc;
 
 /// What is gathered grows by so much at a time, so that little memory is taken that is not used.
 const GROWTH: usize = 4 << 20;
@@ -35,8 +33,6 @@ pub struct ClosedPack {
     staged: Option<Box<dyn Staged>>,
     /// Its bytes, if they were gathered. A clone shares them.
     pub bytes: Option<Bytes>,
-    /// Its parity, once a destination needed it.
-    pub parity: Arc<SharedParity>,
     pub list: PackList,
 }
 
@@ -139,7 +135,6 @@ impl PackWriter {
         Ok(ClosedPack {
             staged: self.staged,
             bytes: self.gathered.map(Bytes::from),
-            parity: Arc::default(),
             list,
         })
     }

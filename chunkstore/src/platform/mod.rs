@@ -1,6 +1,6 @@
 //! Calls of the operating system, except those for objects in a local directory (`remote/local`) and for file metadata
-//! (`fsmeta` in the engine). Each file documents what its caller gets on every system. The calls are made in `unix.rs`
-//! and `linux.rs`; another system gets a file beside them (docs/decisions/0032-platform-rooms.md).
+//! (`fsmeta` in the engine). Each file documents what its caller gets on every system. The calls are made in `unix.rs`,
+//! `linux.rs` and `windows.rs`; another system gets a file beside them (docs/decisions/0032-platform-rooms.md).
 
 pub mod child;
 pub mod descriptors;
@@ -20,5 +20,9 @@ mod linux;
 mod unix;
 #[cfg(unix)]
 use unix as system;
-#[cfg(not(unix))]
-compile_error!("chunkstore knows only Unix so far: add a file beside platform/unix.rs");
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+use windows as system;
+#[cfg(not(any(unix, windows)))]
+compile_error!("chunkstore knows only Unix and Windows: add a file beside platform/unix.rs");

@@ -7,8 +7,8 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
 use std::path::Path;
 
-/// Folders whose many files are made privately, or go with the run.
-const MANY: [&str; 2] = ["kept", "scratch"];
+/// Folders whose many files are made privately, or go with the run; what a drill restores must stay as it is.
+const MANY: [&str; 3] = ["kept", "scratch", "drill"];
 
 /// Makes a folder and what is missing above it, durably: what is later made durable in it is not lost with it.
 pub fn create_dir_all(path: &Path) -> io::Result<()> {

@@ -18,7 +18,7 @@ mod several;
 
 pub use address::shown;
 pub use link::{Bandwidth, Link};
-pub use local::Local;
+pub use local::{Local, PortableLocal};
 pub use mem::Memory;
 pub use probe::{Probe, probe};
 pub use quota::total;
@@ -26,7 +26,7 @@ pub use several::for_all;
 pub(crate) use several::join_concurrent;
 
 use crate::error::{Error, Flaw, Refusal, Result, UrlFault};
-use crate::id::{IndexId, ListId, MarkId, PackId, SessionId, SlotId, is_hex};
+use crate::id::{IndexId, ListId, MarkId, PackId, RecordName, SessionId, SlotId, is_hex};
 use bytes::Bytes;
 use std::fmt;
 use std::path::Path;
@@ -59,11 +59,13 @@ pub enum Kind {
     Forgotten,
     /// An overview of the manifests.
     Overview,
+    /// A machine's record about itself.
+    Machine,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 13] = [
         Kind::Config,
         Kind::Key,
         Kind::Pack,
@@ -76,6 +78,7 @@ impl Kind {
         Kind::Upgrade,
         Kind::Forgotten,
         Kind::Overview,
+        Kind::Machine,
     ];
 
     /// The folder of its objects.
@@ -93,6 +96,7 @@ impl Kind {
             Kind::Upgrade => "upgrades",
             Kind::Forgotten => "forgotten",
             Kind::Overview => "overviews",
+            Kind::Machine => "machines",
         }
     }
 
@@ -102,7 +106,13 @@ impl Kind {
             Kind::Config => 0,
             Kind::Upgrade | Kind::Overview => 16,
             Kind::Pack | Kind::Index | Kind::Parity => 64,
-            Kind::Key | Kind::Session | Kind::Snapshot | Kind::Mark | Kind::Trash | Kind::Forgotten => 32,
+            Kind::Key
+            | Kind::Session
+            | Kind::Snapshot
+            | Kind::Mark
+            | Kind::Trash
+            | Kind::Forgotten
+            | Kind::Machine => 32,
         }
     }
 }
@@ -176,6 +186,13 @@ impl ObjectName {
         ObjectName {
             kind: Kind::Overview,
             id: format!("{number:016x}"),
+        }
+    }
+    /// A machine's record.
+    pub fn machine(name: RecordName) -> Self {
+        ObjectName {
+            kind: Kind::Machine,
+            id: name.to_hex(),
         }
     }
     /// What belongs to the pack of the same name.

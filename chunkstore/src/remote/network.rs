@@ -8,6 +8,7 @@
 mod cloud;
 mod fault;
 mod http;
+mod listed;
 mod rclone;
 mod retry;
 mod runtime;
@@ -26,6 +27,8 @@ use crate::cancel::Work;
 use crate::descriptors::{self, Permit};
 use crate::error::{Cause, Error, Object, Operation, Result, cleaned};
 use bytes::Bytes;
+use parking_lot::Mutex;
+use std::collections::HashSet;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
@@ -46,6 +49,9 @@ struct NetworkState {
     wire: Wire,
     sender: RetryingClient,
     address: Address,
+    /// Names that were listed and are taken by something that is no file, such as a folder or a FIFO: to read it might
+    /// give anything, or take for ever.
+    not_files: Mutex<HashSet<ObjectName>>,
     _connections: Permit,
 }
 
@@ -81,6 +87,7 @@ impl Network {
                 wire,
                 sender: RetryingClient::new(&address, link.cancel.clone(), most)?,
                 address,
+                not_files: Mutex::default(),
                 _connections: connections,
             }),
         }))
@@ -143,7 +150,16 @@ impl NetworkState {
         }
     }
 
+    /// An error for a name that the last listing showed to be no file's.
+    fn is_file(&self, name: &ObjectName) -> Outcome<()> {
+        match self.not_files.lock().contains(name) {
+            true => Err(Fault::lasting(ErrorKind::InvalidData, Cause::NotARegularFile)),
+            false => Ok(()),
+        }
+    }
+
     fn read_once(&self, name: &ObjectName, offset: u64, len: u64, out: &mut Vec<u8>) -> Outcome<()> {
+        self.is_file(name)?;
         self.sender
             .run(work_on(name), self.wire.read(name, offset, len, out))
     }
@@ -169,15 +185,26 @@ impl NetworkState {
     }
 
     fn size(&self, name: &ObjectName) -> Outcome<Option<u64>> {
+        self.is_file(name)?;
         self.closing(|| self.wire.size(name))
     }
 
     fn list(&self, kind: Kind) -> Outcome<Vec<(ObjectName, u64)>> {
-        self.sender
-            .send(Work::Bulk, |_| self.sender.run(Work::Bulk, self.wire.list(kind)))
+        let listed = self
+            .sender
+            .send(Work::Bulk, |_| self.sender.run(Work::Bulk, self.wire.list(kind)))?;
+        let mut not_files = self.not_files.lock();
+        not_files.retain(|name| name.kind() != kind);
+        let others = listed.iter().filter(|(_, size)| size.is_none());
+        not_files.extend(others.map(|(name, _)| name.clone()));
+        Ok(listed
+            .into_iter()
+            .map(|(name, size)| (name, size.unwrap_or(0)))
+            .collect())
     }
 
     fn delete(&self, name: &ObjectName) -> Outcome<()> {
+        self.is_file(name)?;
         self.closing(|| self.wire.delete(name))
     }
 
@@ -295,7 +322,8 @@ fn work_on(name: &ObjectName) -> Work {
         | Kind::Mark
         | Kind::Trash
         | Kind::Forgotten
-        | Kind::Upgrade => Work::Closing,
+        | Kind::Upgrade
+        | Kind::Machine => Work::Closing,
     }
 }
 

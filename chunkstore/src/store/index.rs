@@ -32,16 +32,21 @@ impl Store {
         Ok(index)
     }
 
-    /// Asks for the sizes of single packs, since a listing may lag behind or know no sizes. Whether one was another.
+    /// Asks for the sizes of single packs, since a listing may lag behind or know no sizes. Whether one was another. A
+    /// pack that can't be examined is remembered as unreadable, and its size stays wrong, so that nothing relies on it.
     pub fn ask_sizes(&self, wrong: &WrongSizes, packs: &mut Inventory) -> Result<bool> {
         let ids: Vec<PackId> = wrong.keys().copied().collect();
         let sizes = for_all(&*self.remote, &ids, |id| self.remote.size(&ObjectName::pack(*id)));
         let mut changed = false;
         for (id, size) in ids.into_iter().zip(sizes) {
-            changed |= match size? {
-                Some(size) => packs.insert(id, size) != Some(size),
+            changed |= match size {
+                Ok(Some(size)) => packs.insert(id, size) != Some(size),
                 // Deleted since it was listed.
-                None => packs.remove(&id).is_some(),
+                Ok(None) => packs.remove(&id).is_some(),
+                Err(e) => match self.judge_pack(id, e) {
+                    e if e.is_unreadable() => false,
+                    e => return Err(e),
+                },
             };
         }
         Ok(changed)

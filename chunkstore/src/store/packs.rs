@@ -20,12 +20,12 @@ impl Store {
         })
     }
 
-    /// Publishes a pack, and its parity where the repository has that.
-    pub(crate) fn publish_pack(&self, pack: ClosedPack) -> Result<PackList> {
-        let (bytes, parity) = (pack.bytes.clone(), pack.parity.clone());
+    /// Publishes a pack, and its parity where the repository has that, which other destinations may get too.
+    pub(crate) fn publish_pack(&self, pack: ClosedPack, parity: &SharedParity) -> Result<PackList> {
+        let bytes = pack.bytes.clone();
         let list = pack.publish(&*self.remote)?;
         match bytes {
-            Some(bytes) => self.protect(list.id, &bytes, &parity)?,
+            Some(bytes) => self.protect(list.id, &bytes, parity)?,
             // The repository was given parity after the pack was begun.
             None => {
                 if let Some(percent) = self.parity() {
@@ -36,7 +36,7 @@ impl Store {
         Ok(list)
     }
 
-    /// Publishes a pack whose bytes are at hand, and its parity, which other destinations may get too.
+    /// The same of a pack whose bytes are at hand.
     pub(crate) fn publish_bytes(&self, id: PackId, bytes: &Bytes, parity: &SharedParity) -> Result<()> {
         // "Exists" means the same bytes: the name is their hash.
         let (Published::Created | Published::Exists) =

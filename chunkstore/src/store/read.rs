@@ -115,9 +115,8 @@ impl Store {
             return error;
         };
         let of_one = match source.kind() {
-            Kind::PermissionDenied | Kind::IsADirectory | Kind::NotADirectory | Kind::InvalidData => true,
+            _ if error.is_about_one_object() => true,
             Kind::ConnectionRefused | Kind::HostUnreachable | Kind::NetworkUnreachable => false,
-            _ if error.is_bad_sector() => true,
             _ => self.may_be_of_one(object),
         };
         match of_one && self.answers() {

@@ -22,11 +22,17 @@ pub struct SlotInfo {
 impl Store {
     /// Adds a slot that `secret` opens, and proves that it does. `now` is in seconds since 1970.
     pub fn add_slot(&self, secret: &Secret, cost: Cost, label: &str, now: i64) -> Result<SlotId> {
-        self.check_upgrades()?;
         let note = Note {
             label: label.to_string(),
             created: now,
+            confirmed: None,
         };
+        self.add_noted_slot(secret, cost, note)
+    }
+
+    /// The same with the whole note.
+    pub fn add_noted_slot(&self, secret: &Secret, cost: Cost, note: Note) -> Result<SlotId> {
+        self.check_upgrades()?;
         let (id, bytes) = slot::create(
             &self.opened.master,
             &self.keys.control.notes,

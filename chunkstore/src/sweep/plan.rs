@@ -6,6 +6,7 @@ use crate::id::PackId;
 use crate::index::Inventory;
 use crate::indexfile::PackRecord;
 use crate::pack::Class;
+use crate::remote::ObjectName;
 use crate::session::packs_under;
 use crate::store::Store;
 use std::collections::{HashMap, HashSet};
@@ -114,6 +115,23 @@ fn uses(
     Ok((uses, of_running))
 }
 
+/// A listing shows what is no file, such as a folder, as an empty pack. If segments list it, it was examined when the
+/// index was opened.
+fn examine_empty(store: &Store, packs: &Inventory, uses: &HashMap<PackId, SegmentUse>) -> Result<()> {
+    for (id, _) in packs
+        .iter()
+        .filter(|(id, size)| **size == 0 && !uses.contains_key(id))
+    {
+        if let Err(e) = store.remote().size(&ObjectName::pack(*id)) {
+            let judged = store.judge_pack(*id, e);
+            if !judged.is_unreadable() {
+                return Err(judged);
+            }
+        }
+    }
+    Ok(())
+}
+
 fn draw_up(
     store: &Store,
     needs: &Needs<'_>,
@@ -122,6 +140,7 @@ fn draw_up(
     (unlisted_are_garbage, running): (bool, &HashSet<u64>),
 ) -> Result<Plan> {
     let (uses, of_running) = uses(store, needs, running)?;
+    examine_empty(store, packs, &uses)?;
     let unread = store.unreadable_packs();
     let mut plan = Plan::default();
     let mut partial = Vec::new();

@@ -7,6 +7,7 @@ use crate::frame::{Decoder, Encoder, LEVEL};
 use crate::id::{ChunkId, ContentHash};
 use crate::keys::ContentKey;
 use crate::pack::{Class, PackList, PackWriter};
+use crate::parity::SharedParity;
 use crate::place::Place;
 use crate::smallfile::Part;
 use crate::store::Store;
@@ -108,7 +109,9 @@ impl<'a> Rebundler<'a> {
     }
 
     fn close(&mut self, pack: PackWriter) -> Result<()> {
-        let list = self.store.publish_pack(pack.finish(self.store.keys())?)?;
+        let list = self
+            .store
+            .publish_pack(pack.finish(self.store.keys())?, &SharedParity::default())?;
         self.done.push(list);
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::indexfile::ENTRIES_PER_SEGMENT;
 use crate::keys::{Keys, SealedSessionKey};
 use crate::live::LiveSet;
 use crate::pack::{self, Class, PackList};
+use crate::parity::SharedParity;
 use crate::place::Place;
 use crate::remote::ObjectName;
 use crate::smallfile::{Part, parts_at};
@@ -273,7 +274,9 @@ impl<'a> Mover<'a> {
             run.append(&mut pack, &batch.keys, &parts)?;
             moved(run.bytes.len() as u64)?;
         }
-        let list = self.to.publish_pack(pack.finish(keys)?)?;
+        let list = self
+            .to
+            .publish_pack(pack.finish(keys)?, &SharedParity::default())?;
         self.made(list)
     }
 

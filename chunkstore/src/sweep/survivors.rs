@@ -12,18 +12,19 @@ use crate::index::{Condemned, LocalIndex, Located, Moved, Presence};
 use crate::live::LiveSet;
 use crate::simulation::{self, Rule};
 use crate::smallfile::SmallFile;
+use crate::store::Store;
 use std::collections::HashSet;
 use std::path::Path;
 
 /// Proves that everything referenced is in a pack that is there and has its size, as `index` was made to hold
 /// ([`crate::store::Store::index_of`]). Anything else stops deletion (I-9): it means damage, and a collection would make
-/// it worse.
-pub fn all_present(index: &LocalIndex, live: &mut LiveSet) -> Result<()> {
+/// it worse. A pack that can't be read counts as present: nothing of it is deleted, and nothing else in favour of it.
+pub fn all_present(store: &Store, index: &LocalIndex, live: &mut LiveSet) -> Result<()> {
     let missing = |id: &ChunkId| Error::missing(Object::Chunk(*id));
     live.scan(&mut |ids| {
         for (id, located) in ids.iter().zip(index.locate_sorted(ids)?) {
             let located = located.ok_or_else(|| missing(id))?;
-            has_size(index, id, &located)?;
+            has_size(store, index, id, &located)?;
         }
         Ok(())
     })?;
@@ -34,15 +35,17 @@ pub fn all_present(index: &LocalIndex, live: &mut LiveSet) -> Result<()> {
     live.scan_files(&mut |file| match presence.of(file, bundle, moved)? {
         true => Ok(()),
         false => match index.locate(&file.bundle)? {
-            Some(located) => has_size(index, &file.bundle, &located),
+            Some(located) => has_size(store, index, &file.bundle, &located),
             None => Err(missing(&file.bundle)),
         },
     })
 }
 
 /// An error if no copy is in a pack of the size that the index has for it; `first` is the one that it names.
-fn has_size(index: &LocalIndex, id: &ChunkId, first: &Located) -> Result<()> {
-    match index.check_size(&first.place.pack) {
+fn has_size(store: &Store, index: &LocalIndex, id: &ChunkId, first: &Located) -> Result<()> {
+    let pack = &first.place.pack;
+    match index.check_size(pack) {
+        Err(_) if store.unreadable_pack(pack).is_some() => Ok(()),
         Err(wrong) if !index.contains(id, &Condemned::new())? => Err(wrong),
         _ => Ok(()),
     }

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::indexfile::{self, IndexSegment};
 use crate::intake::HandedPack;
 use crate::pack::{ClosedPack, PackList};
+use crate::parity::SharedParity;
 use crate::remote::ObjectName;
 use crate::threads;
 use crate::unlisted::Unlisted;
@@ -70,8 +71,9 @@ impl Uploads<'_, '_> {
             Message::Pack(pack) => {
                 // Before it can be seen, and so condemned, by others.
                 self.shared.own_packs.lock().insert(pack.list.id);
-                self.shared.hand_out(&pack);
-                self.begin(*pack)?;
+                let parity = Arc::default();
+                self.shared.hand_out(&pack, &parity);
+                self.begin(*pack, parity)?;
                 self.keep_up()
             }
             Message::Flush(done) => {
@@ -87,16 +89,16 @@ impl Uploads<'_, '_> {
     }
 
     /// Returns when the pack is on its way, or at once when one at a time is enough.
-    fn begin(&mut self, pack: ClosedPack) -> Result<()> {
+    fn begin(&mut self, pack: ClosedPack, parity: Arc<SharedParity>) -> Result<()> {
         if self.lanes <= 1 {
-            self.unlisted.add(self.shared.publish(pack)?);
+            self.unlisted.add(self.shared.publish(pack, &parity)?);
             return Ok(());
         }
         while self.under_way.len() >= self.lanes {
             self.end_oldest()?;
         }
         let shared = self.shared;
-        let upload = threads::spawn_in(self.scope, "upload", move || shared.publish(pack))?;
+        let upload = threads::spawn_in(self.scope, "upload", move || shared.publish(pack, &parity))?;
         self.under_way.push_back(upload);
         Ok(())
     }
@@ -167,21 +169,21 @@ fn latch(shared: &WriterState, error: Error) {
 
 impl WriterState {
     /// Offers a pack to the destinations beside this one.
-    fn hand_out(&self, pack: &ClosedPack) {
+    fn hand_out(&self, pack: &ClosedPack, parity: &Arc<SharedParity>) {
         let Some(bytes) = pack.bytes.as_ref().filter(|_| !self.intakes.is_empty()) else {
             return;
         };
         let handed = HandedPack {
             list: Arc::new(pack.list.clone()),
             bytes: bytes.clone(),
-            parity: pack.parity.clone(),
+            parity: parity.clone(),
             under: self.under,
         };
         self.intakes.iter().for_each(|intake| intake.offer(&handed));
     }
 
-    fn publish(&self, pack: ClosedPack) -> Result<PackList> {
-        let list = self.store.publish_pack(pack)?;
+    fn publish(&self, pack: ClosedPack, parity: &SharedParity) -> Result<PackList> {
+        let list = self.store.publish_pack(pack, parity)?;
         self.add_trace(&list);
         Ok(list)
     }

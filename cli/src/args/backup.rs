@@ -4,6 +4,7 @@ use super::values::{self, compression};
 use clap::Args;
 use jiff::Span;
 use service::backup::SourceLists;
+use service::settings::values::SourceSnapshot;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -43,6 +44,9 @@ pub struct BackupArgs {
     /// How hard to compress: auto, fastest, better, max, or zstd's level from 1 to 19
     #[arg(long, value_name = "LEVEL", default_value = "auto", value_parser = compression)]
     pub compression: i32,
+    /// Read the sources in a snapshot of their file system (btrfs, as root): auto if possible, required, or off
+    #[arg(long, value_name = "MODE", default_value = "off", value_parser = values::source_snapshot)]
+    pub source_snapshot: SourceSnapshot,
     #[command(flatten)]
     pub select: SelectArgs,
     #[command(flatten)]

@@ -125,9 +125,9 @@ pub struct DiffArgs {
 
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "Snapshots are directories below ids/, snapshots/ (by time), hosts/HOST/ and tags/TAG/; each but \
-    ids/ has a link 'latest'. Runs until it is unmounted, by umount or Ctrl-C; snapshots that are made meanwhile are not \
-    shown. Needs FUSE."
+    after_help = "Snapshots are directories below ids/, snapshots/ (by time), hosts/HOST/, sets/SET/ and tags/TAG/; each \
+    but ids/ has a link 'latest'. Runs until it is unmounted, by umount or Ctrl-C; snapshots that are made meanwhile \
+    appear. Needs FUSE."
 )]
 pub struct MountArgs {
     /// An existing directory

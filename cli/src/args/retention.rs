@@ -48,6 +48,9 @@ pub struct KeepArgs {
     /// Keep snapshots with all of these tags (may be given several times)
     #[arg(long, value_name = "TAG[,TAG]")]
     pub keep_tag: Vec<TagList>,
+    /// Show what the policy would keep at the end of DATE if backups go on as often as before; change nothing
+    #[arg(long, value_name = "DATE")]
+    pub simulate: Option<String>,
     /// Continue even if the policy keeps no snapshot of some group
     #[arg(long)]
     pub allow_empty: bool,

@@ -57,8 +57,8 @@ pub struct HistoryArgs {
     /// Only jobs of this set
     #[arg(long, value_name = "SET", conflicts_with = "id")]
     pub set: Option<String>,
-    /// Only jobs of this kind: backup, restore, delete, prune, check, replicate, copy, heal, repair, undelete, tag, init,
-    /// 'key add', 'key remove', 'key passwd' or 'key recovery'
+    /// Only jobs of this kind: backup, restore, delete, prune, check, replicate, copy, heal, repair, drill, undelete, tag,
+    /// init, 'key add', 'key remove', 'key passwd' or 'key recovery'
     #[arg(long, value_name = "KIND", conflicts_with = "id")]
     pub kind: Option<String>,
     /// How many jobs to list, newest first
@@ -116,6 +116,7 @@ pub struct NotifyTestArgs {
 pub enum NotifyChannel {
     Mail,
     Webhook,
+    Desktop,
     Ping,
     Prometheus,
 }

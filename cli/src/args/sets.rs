@@ -92,6 +92,9 @@ pub struct SetKeyArgs {
     /// Leave out hidden files
     #[arg(long)]
     pub no_hidden: bool,
+    /// Read the sources in a snapshot of their file system: auto, required or off
+    #[arg(long, value_name = "MODE")]
+    pub source_snapshot: Option<String>,
     /// Sets with a higher priority run first
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub priority: Option<String>,
@@ -163,6 +166,7 @@ impl SetKeyArgs {
         }
         let texts = [
             ("schedule", &self.schedule),
+            ("source-snapshot", &self.source_snapshot),
             ("run-before", &self.run_before),
             ("run-after", &self.run_after),
             ("run-failed", &self.run_failed),

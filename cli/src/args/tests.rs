@@ -20,8 +20,8 @@ fn commands() {
             .collect::<Vec<_>>()
     };
     let want = "init backup run status doctor support-bundle set setup schedule console agent notify config history pause resume \
-        stop snapshots ls find versions diff dump mount restore forget undelete tag protect unprotect prune check repair \
-        remote replicate heal copy key stats cache bench completions unlock version about help";
+        stop takeover snapshots ls find versions diff dump mount restore forget undelete tag protect unprotect prune check \
+        drill repair remote replicate heal copy key stats cache bench completions unlock version about help";
     assert_eq!(names(&command).join(" "), want);
     let key = command.find_subcommand("key").unwrap();
     assert_eq!(names(key).join(" "), "add list remove passwd export recovery");
@@ -108,6 +108,9 @@ fn what_is_accepted() {
         "forget --unreadable 0123abcd --yes",
         "forget --keep-daily 7 --keep-tag a --group-by= --prune --yes",
         "undelete",
+        "takeover alpha --dry-run",
+        "takeover alpha --yes",
+        "backup --source-snapshot required a",
         "undelete abc",
         "tag --add a,b --remove c",
         "tag --set a abc -n",
@@ -119,6 +122,11 @@ fn what_is_accepted() {
         "check",
         "check --read-data",
         "check --read-data-subset 1/7",
+        "check --max-age 30d",
+        "check latest --max-age 30d --read-data-subset 5G",
+        "drill",
+        "drill documents --sample 5%",
+        "drill latest --sample 50 --scratch /tmp",
         "key add --new-password-file f",
         "key list",
         "key remove abc --yes",
@@ -171,6 +179,9 @@ fn what_is_refused() {
         "prune --max-repack 1X",
         "prune abc",
         "check --read-data --read-data-subset 10%",
+        "check --read-data --max-age 30d",
+        "drill --sample 0",
+        "drill a b",
         "check --read-data-subset 0/7",
         "tag abc",
         "protect",

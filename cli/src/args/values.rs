@@ -6,6 +6,7 @@ use service::backup::LEVEL;
 use service::catalogue::ValueFault;
 use service::facts::GroupKey;
 use service::retain::Count;
+use service::settings::values::SourceSnapshot;
 use service::units::{self, UnitError};
 use std::str::FromStr;
 
@@ -24,6 +25,20 @@ pub fn count(text: &str) -> Result<Count, ValueFault> {
     match text {
         "unlimited" | "-1" => Ok(Count::Unlimited),
         n => n.parse().map(Count::Limited).map_err(|_| ValueFault::Count),
+    }
+}
+
+/// When sources are read in a snapshot of their file system.
+pub fn source_snapshot(text: &str) -> Result<SourceSnapshot, ValueFault> {
+    match text {
+        "auto" => Ok(SourceSnapshot::Auto),
+        "required" => Ok(SourceSnapshot::Required),
+        "off" => Ok(SourceSnapshot::Off),
+        _ => Err(ValueFault::NotOneOf {
+            word: text.to_string(),
+            known: SourceSnapshot::WORDS,
+            near: None,
+        }),
     }
 }
 
@@ -134,6 +149,32 @@ impl FromStr for Subset {
             Ok(0) | Err(UnitError::Size(_)) => Err(ValueFault::Subset),
             Ok(bytes) => Ok(Subset::Bytes(bytes)),
             Err(e) => Err(e.into()),
+        }
+    }
+}
+
+/// How much a drill restores.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SampleSize {
+    Files(u64),
+    /// So many hundredths of a per cent of the files.
+    Share(u32),
+    Bytes(u64),
+}
+
+impl FromStr for SampleSize {
+    type Err = ValueFault;
+
+    fn from_str(text: &str) -> Result<Self, ValueFault> {
+        if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+            let files = text.parse().ok().filter(|&files| files > 0);
+            return files.map(SampleSize::Files).ok_or(ValueFault::Sample);
+        }
+        match text.parse() {
+            Ok(Subset::Share(share)) => Ok(SampleSize::Share(share)),
+            Ok(Subset::Bytes(bytes)) => Ok(SampleSize::Bytes(bytes)),
+            Ok(Subset::Part { .. }) | Err(ValueFault::Subset) => Err(ValueFault::Sample),
+            Err(e) => Err(e),
         }
     }
 }
@@ -257,6 +298,16 @@ mod tests {
             "", "0/7", "8/7", "1/0", "/", "1/", "a/b", "+1/7", "0%", "101%", "0", "some",
         ] {
             assert_eq!(text.parse::<Subset>(), Err(ValueFault::Subset), "{text}");
+        }
+    }
+
+    #[test]
+    fn samples() {
+        assert_eq!("50".parse(), Ok(SampleSize::Files(50)));
+        assert_eq!("2.5%".parse(), Ok(SampleSize::Share(250)));
+        assert_eq!("2G".parse(), Ok(SampleSize::Bytes(2 << 30)));
+        for text in ["", "0", "0%", "1/7", "x", "-1", "1.5"] {
+            assert!(text.parse::<SampleSize>().is_err(), "{text}");
         }
     }
 

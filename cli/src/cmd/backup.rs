@@ -38,6 +38,7 @@ fn request(terminal: &Terminal, args: &BackupArgs) -> Result<Request, Failure> {
     Ok(Request {
         input: input(args)?,
         filter: filter(&args.select),
+        source_snapshot: args.source_snapshot,
         host: describe.host.clone(),
         tags: describe.tags(),
         description: describe.description.clone().unwrap_or_default(),

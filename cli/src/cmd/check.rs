@@ -6,31 +6,51 @@ use crate::output::Lines;
 use crate::terminal::Terminal;
 use serde_json::json;
 use service::catalogue::report::damage as report;
-use service::check::{self, CheckReport, DamagedPath, ReadData, Request};
+use service::check::{self, DamagedPath, DueLimit, ReadData, Report, Request};
 use service::json;
 use service::{Failure, Status};
 
 pub fn run(terminal: &Terminal, args: &CheckArgs) -> Result<Status, Failure> {
-    let read_data = match args.read_data_subset {
+    let request = Request {
+        read_data: read_data(terminal, args),
+        snapshots: args.snapshots.clone(),
+    };
+    let report = check::run(&terminal.context, &request, terminal)?;
+    match terminal.json() {
+        true => print_json(&report)?,
+        false => print_text(terminal, &report)?,
+    }
+    Ok(report.status())
+}
+
+fn read_data(terminal: &Terminal, args: &CheckArgs) -> ReadData {
+    let percent = |hundredths: u32| f64::from(hundredths) / 100.0;
+    if let Some(max_age) = args.max_age {
+        let limit = args.read_data_subset.map(|subset| match subset {
+            Subset::Part { part, of } => DueLimit::Subset {
+                n: part.into(),
+                of: of.into(),
+            },
+            Subset::Share(hundredths) => DueLimit::Percent(percent(hundredths)),
+            Subset::Bytes(bytes) => DueLimit::Size(bytes),
+        });
+        return check::due(&terminal.context, max_age, limit);
+    }
+    match args.read_data_subset {
         None if args.read_data => ReadData::All,
         None => ReadData::None,
         Some(Subset::Part { part, of }) => ReadData::Subset {
             n: part.into(),
             of: of.into(),
         },
-        Some(Subset::Share(hundredths)) => ReadData::Percent(f64::from(hundredths) / 100.0),
+        Some(Subset::Share(hundredths)) => ReadData::Percent(percent(hundredths)),
         Some(Subset::Bytes(bytes)) => ReadData::Size(bytes),
-    };
-    let report = check::run(&terminal.context, Request { read_data }, terminal)?;
-    match terminal.json() {
-        true => print_json(&report.found)?,
-        false => print_text(terminal, &report.found)?,
     }
-    Ok(report.status())
 }
 
-fn print_json(report: &CheckReport) -> Result<(), Failure> {
+fn print_json(done: &Report) -> Result<(), Failure> {
     let mut out = Lines::new();
+    let report = &done.found;
     report
         .paths
         .iter()
@@ -49,6 +69,9 @@ fn print_json(report: &CheckReport) -> Result<(), Failure> {
     object["suggest_repair_index"] = json!(index_is_hurt);
     object["suggest_prune"] =
         json!(report.num_errors == 0 && report.suggest_prune && report.packs_unlisted > 0);
+    object["read_since"] = json!(done.proven().map(|at| at.to_string()));
+    let snapshots = done.snapshots.iter().map(|id| id.to_hex());
+    object["checked_snapshots"] = json!(snapshots.collect::<Vec<_>>());
     out.object(&object);
     out.finish()
 }
@@ -62,13 +85,17 @@ pub fn damaged_path(hurt: &DamagedPath) -> serde_json::Value {
     })
 }
 
-fn print_text(terminal: &Terminal, r: &CheckReport) -> Result<(), Failure> {
+fn print_text(terminal: &Terminal, done: &Report) -> Result<(), Failure> {
     let (lang, mut out) = (terminal.lang, Lines::new());
+    let r = &done.found;
     report::found_paths(lang, r)
         .iter()
         .for_each(|line| out.line(line));
     if terminal.talks() {
         report::checked(lang, r).iter().for_each(|line| out.line(line));
+        report::read_since(lang, r, done.proven())
+            .iter()
+            .for_each(|line| out.line(line));
     }
     if terminal.talks() || r.num_errors + r.num_unreadable > 0 {
         out.line(&report::verdict(lang, r));

@@ -13,6 +13,8 @@ use service::{Failure, Status};
 
 pub fn run(terminal: &Terminal, args: &ForgetArgs) -> Result<Status, Failure> {
     let retention = args.keep.retention()?;
+    let simulates = terminal.context.simulate.is_some();
+    let dry_run = args.dry_run || simulates;
     let request = Request {
         filter: args.filter.filter()?,
         which: match retention {
@@ -23,7 +25,7 @@ pub fn run(terminal: &Terminal, args: &ForgetArgs) -> Result<Status, Failure> {
             },
         },
         yes: args.ask.yes,
-        dry_run: args.dry_run,
+        dry_run,
     };
     if args.lost {
         return accept_loss(terminal, args);
@@ -36,13 +38,13 @@ pub fn run(terminal: &Terminal, args: &ForgetArgs) -> Result<Status, Failure> {
         output::object(&decisions::groups(&report.listing, &report.decisions))?;
     }
     let mut status = report.status();
-    if args.prune {
+    if args.prune && !simulates {
         let collected = report.collect_garbage(&terminal.context, args.ask.yes, terminal)?;
         prune::tell(terminal, Some(&collected.summary), &report.removed, args.dry_run)?;
         status = status.max(collected.problems.status());
     } else if terminal.talks() {
         let removed = report.removed.count;
-        output::line(&say::forgotten(terminal.lang, removed, args.dry_run))?;
+        output::line(&say::forgotten(terminal.lang, removed, dry_run))?;
     }
     Ok(status)
 }

@@ -2,16 +2,19 @@
 
 use crate::args::{KeyCommand, KeyExportArgs, KeyRemoveArgs, NewSecretArgs};
 use crate::output;
+use crate::phrase::Confirming;
 use crate::render::text;
 use crate::terminal::Terminal;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use service::catalogue::Lang;
 use service::catalogue::report::keys as report;
+use service::face::Face;
 use service::json;
 use service::keys::{self, AddedKey, SlotInfo, kind_word};
 use service::units::escape;
 use service::{Failure, Status};
+use std::io::IsTerminal;
 
 pub fn run(terminal: &Terminal, command: &KeyCommand) -> Result<Status, Failure> {
     match command {
@@ -126,7 +129,10 @@ fn export(terminal: &Terminal, args: &KeyExportArgs) -> Result<Status, Failure> 
 }
 
 fn recovery(terminal: &Terminal) -> Result<Status, Failure> {
-    let added = keys::recovery(&terminal.context, terminal)?;
+    let added = match terminal.can_confirm() && std::io::stdout().is_terminal() {
+        true => keys::recovery(&terminal.context, &Confirming(terminal)),
+        false => keys::recovery(&terminal.context, terminal),
+    }?;
     let (id, kind) = (added.id, added.kind.word());
     match terminal.json() {
         true => output::object(&json::object("summary", json!({ "id": id, "kind": kind })))?,

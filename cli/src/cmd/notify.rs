@@ -20,6 +20,7 @@ impl From<NotifyChannel> for ChannelKind {
         match channel {
             NotifyChannel::Mail => ChannelKind::Mail,
             NotifyChannel::Webhook => ChannelKind::Webhook,
+            NotifyChannel::Desktop => ChannelKind::Desktop,
             NotifyChannel::Ping => ChannelKind::Ping,
             NotifyChannel::Prometheus => ChannelKind::Prometheus,
         }

@@ -11,17 +11,20 @@ use service::removal::Removed;
 use service::{Failure, Status};
 
 pub fn run(terminal: &Terminal, args: &PruneArgs) -> Result<Status, Failure> {
+    // Of another day, only what its policy keeps can be told.
+    let simulates = terminal.context.simulate.is_some();
+    let dry_run = args.dry_run || simulates;
     let request = Request {
         filter: args.filter.filter()?,
         retention: args.keep.retention()?,
         of_sets: !args.gc_only,
-        collection: (!args.no_gc).then(|| collection(args)),
+        collection: (!args.no_gc && !simulates).then(|| collection(args)),
         yes: args.ask.yes,
-        dry_run: args.dry_run,
+        dry_run,
     };
     let report = prune::run(&terminal.context, &request, terminal)?;
     let summary = report.collected.as_ref().map(|collected| &collected.summary);
-    tell(terminal, summary, &report.removed, args.dry_run)?;
+    tell(terminal, summary, &report.removed, dry_run)?;
     Ok(report.status())
 }
 

@@ -2,11 +2,12 @@
 //! file.
 
 use crate::output;
+use crate::phrase::{Confirming, line};
 use crate::terminal::Terminal;
 use service::catalogue::report::schedule;
 use service::catalogue::report::setup::{self as say, Ask};
-use service::catalogue::{Cause, Lang, Question, SetCause};
-use service::face::{Activity, Decisions, Face, Notice, Watch};
+use service::catalogue::{Cause, Lang, SetCause};
+use service::face::Face;
 use service::init::{self, Bounds};
 use service::notify;
 use service::notify::channel::ChannelKind;
@@ -17,11 +18,8 @@ use service::secret::{Hidden, PasswordPrompt, SecretSource};
 use service::setup::{self, Answers, MailAnswers, SetupPlace};
 use service::units::escape;
 use service::{Context, Failure, Status, scheduler, sets};
-use std::io::{self, BufRead, Write};
 use std::path::Path;
 
-/// Words of the recovery phrase that must be typed.
-const WORDS: usize = 3;
 /// Where nothing else is said.
 const SCHEDULE: &str = "daily 12:30";
 
@@ -198,7 +196,7 @@ impl Guide<'_> {
             bounds: Bounds::DEFAULT,
             parity: None,
         };
-        let made = init::run(&job, &request, self);
+        let made = init::run(&job, &request, &Confirming(self.terminal));
         if let (Err(_), SecretSource::PasswordFile(path)) = (&made, key) {
             // It opens nothing; that it can't be removed is less than why we are here.
             let _ = std::fs::remove_file(path);
@@ -318,32 +316,6 @@ impl Guide<'_> {
         self.tell(&say::no_timer(self.lang(), &why, &cron));
         Ok(())
     }
-
-    /// Three words of the phrase, in their order.
-    fn confirm_words(&self, phrase: &str) -> Result<bool, Failure> {
-        let words: Vec<&str> = phrase.split_whitespace().collect();
-        for number in places(words.len()) {
-            let answer = Hidden::take(line(&say::which_word(self.lang(), number + 1))?);
-            let typed = answer.expose().to_lowercase();
-            if words.get(number).is_none_or(|word| typed != *word) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-}
-
-/// Which words are asked for: one of each third, so that all of the paper is looked at.
-fn places(words: usize) -> Vec<usize> {
-    let third = (words / WORDS).max(1);
-    let mut places = Vec::new();
-    for part in 0..WORDS {
-        // Not a secret: which of the words is of no help to anybody.
-        let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), part);
-        let within = usize::try_from(random % third as u64).unwrap_or_default();
-        places.push((part * third + within).min(words.saturating_sub(1)));
-    }
-    places
 }
 
 fn path_of(key: &SecretSource, is_meant: impl Fn(&SecretSource) -> bool) -> Option<std::ffi::OsString> {
@@ -352,78 +324,5 @@ fn path_of(key: &SecretSource, is_meant: impl Fn(&SecretSource) -> bool) -> Opti
             Some(path.clone().into_os_string())
         }
         _ => None,
-    }
-}
-
-/// What is typed after a prompt. The end of the input ends the setup.
-fn line(prompt: &str) -> Result<String, Failure> {
-    let mut err = io::stderr();
-    let mut answer = String::new();
-    let read = write!(err, "{prompt}")
-        .and_then(|()| err.flush())
-        .and_then(|()| io::stdin().lock().read_line(&mut answer));
-    match read {
-        Ok(0) => Err(SetCause::SetupEnded.into()),
-        Ok(_) => Ok(answer.trim().to_string()),
-        Err(e) => Err(SetCause::CannotType { why: e.into() }.into()),
-    }
-}
-
-/// The terminal, but for the recovery phrase, which must be typed back.
-impl Face for Guide<'_> {
-    fn password(&self, prompt: PasswordPrompt) -> Result<Option<Hidden>, Failure> {
-        self.terminal.password(prompt)
-    }
-
-    fn can_confirm(&self) -> bool {
-        self.terminal.can_confirm()
-    }
-
-    fn confirm(&self, question: &Question) -> Result<bool, Failure> {
-        self.terminal.confirm(question)
-    }
-
-    fn decided(&self, decisions: &Decisions) -> Result<(), Failure> {
-        self.terminal.decided(decisions)
-    }
-
-    fn can_show_phrase(&self) -> bool {
-        self.terminal.can_show_phrase()
-    }
-
-    fn show_phrase(&self, phrase: &str) -> Result<(), Failure> {
-        loop {
-            self.terminal.show_phrase(phrase)?;
-            line(&format!("{}: ", say::write_down(self.lang())))?;
-            // Off the screen, and out of what can be scrolled back to.
-            output::show(b"\x1b[H\x1b[2J\x1b[3J")?;
-            if self.confirm_words(phrase)? {
-                self.tell(&say::phrase_confirmed(self.lang()));
-                return Ok(());
-            }
-            self.tell(&say::wrong_word(self.lang()));
-        }
-    }
-
-    fn notice(&self, notice: &Notice<'_>) {
-        self.terminal.notice(notice);
-    }
-
-    fn start(&self, activity: Activity) -> Result<Box<dyn Watch + '_>, Failure> {
-        self.terminal.start(activity)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_of_the_whole_phrase_are_asked_for() {
-        for _ in 0..100 {
-            let places = places(24);
-            let thirds: Vec<usize> = places.iter().map(|place| place / 8).collect();
-            assert_eq!(thirds, [0, 1, 2], "{places:?}");
-        }
     }
 }

@@ -110,13 +110,27 @@ fn all_hosts(terminal: &Terminal) -> Result<Status, Failure> {
                 "last_complete": one.last_complete.map(|at| at.to_string()),
             }));
         }
-        out.object(&json!({ "message_type": "summary", "hosts": report.hosts.len() }));
-    } else if report.hosts.is_empty() {
+        report
+            .states
+            .iter()
+            .for_each(|state| out.object(&objects::recorded_state(state)));
+        out.object(&json!({
+            "message_type": "summary",
+            "hosts": report.hosts.len(),
+            "machines": report.states.len(),
+        }));
+    } else if report.hosts.is_empty() && report.states.is_empty() {
         if terminal.talks() {
             out.line(&service::catalogue::report::status::no_snapshots(terminal.lang));
         }
     } else {
-        out.line(running::hosts(terminal.lang, &report.hosts, now).trim_end());
+        if !report.hosts.is_empty() {
+            out.line(running::hosts(terminal.lang, &report.hosts, now).trim_end());
+        }
+        if !report.states.is_empty() {
+            out.line("");
+            out.line(running::recorded_states(terminal.lang, &report.states).trim_end());
+        }
     }
     out.finish().map(|()| report.status)
 }

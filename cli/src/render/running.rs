@@ -7,7 +7,7 @@ use service::catalogue::report::space::per_week;
 use service::catalogue::report::status;
 use service::catalogue::{Lang, Noun, count};
 use service::history::{HistoryRow, files::FileStatus};
-use service::hosts::HostStatus;
+use service::hosts::{HostStatus, RecordedSet, RecordedState};
 use service::runs::SetReport;
 use service::runs::status::{RemoteStatus, SetStatus};
 use service::text::{clock, padded, width};
@@ -191,7 +191,12 @@ pub fn remotes(lang: Lang, remotes: &[RemoteStatus<'_>]) -> String {
                 .map_or_else(String::new, |bytes| per_week(lang, bytes)),
             day(one.full_at),
             day(one.proofs.check),
+            day(one.proofs.read),
             day(one.proofs.restore),
+            match one.proofs.failed_drill {
+                Some(at) => status::failed_drill(lang, &day(Some(at))),
+                None => day(one.proofs.drill),
+            },
             status::asked(lang, one.asked, one.failure.as_ref()),
         ]
     });
@@ -200,6 +205,33 @@ pub fn remotes(lang: Lang, remotes: &[RemoteStatus<'_>]) -> String {
 }
 
 /// The newest snapshot of each machine and its sources.
+pub fn recorded_states(lang: Lang, states: &[RecordedState]) -> String {
+    let time = |at: Option<Timestamp>| at.map_or_else(String::new, text::time);
+    let row = |one: &RecordedState, set: &RecordedSet| {
+        let (mark, status) = match set.status.as_str() {
+            "" => ("-", say::never_ran(lang)),
+            "completed" => ("+", say::status(lang, &set.status, None)),
+            word => ("!", say::status(lang, word, set.reason.as_deref())),
+        };
+        vec![
+            mark.to_string(),
+            escape(one.host.as_bytes()),
+            escape(set.name.as_bytes()),
+            status,
+            time(set.last_run),
+            time(set.last_success),
+            time(set.next_run),
+            text::time(one.recorded),
+        ]
+    };
+    let cells = states
+        .iter()
+        .flat_map(|one| one.sets.iter().map(|set| row(one, set)));
+    let head = status::recorded_columns(lang);
+    text::table(&head, &[], &cells.collect::<Vec<_>>())
+}
+
+/// The newest snapshots of every machine.
 pub fn hosts(lang: Lang, hosts: &[HostStatus], now: Timestamp) -> String {
     let cells = hosts.iter().map(|one| {
         let mark = if one.is_complete() { "+" } else { "!" };

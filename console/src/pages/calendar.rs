@@ -1,8 +1,7 @@
 //! The calendar of the snapshots: a month, in which each day leads to its newest one and shows how many it has.
 
-use super::restore::{link, local};
+use super::restore::local;
 use crate::browse::Spot;
-use crate::fields::encoded;
 use jiff::ToSpan;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -44,8 +43,12 @@ pub fn calendar(
     }
     let first = month.first_of_month();
     let to = |date: Date| {
-        let day = format!("day={date}&path={}", encoded(&spot.path));
-        format!("/restore?remote={}&{day}", encoded(spot.remote.as_bytes()))
+        // Without a snapshot, the day says which.
+        let spot = Spot {
+            snapshot: String::new(),
+            ..spot.clone()
+        };
+        format!("{}&day={date}", spot.link("/restore", &spot.path))
     };
     let mut days: Vec<Option<DayLink>> = Vec::new();
     days.resize_with(
@@ -81,7 +84,7 @@ pub fn calendar(
     }
     let turn = |date: Date| {
         let month = date.strftime("%Y-%m").to_string();
-        format!("{}&month={month}", link("/restore", spot, &spot.path))
+        format!("{}&month={month}", spot.link("/restore", &spot.path))
     };
     let is_before = counts.keys().next().is_some_and(|oldest| *oldest < first);
     let is_after = counts

@@ -1,6 +1,7 @@
 //! Home: whether everything is safe, in one sentence; each set and destination; what runs; what happened last. And what
 //! can be done there: run, stop, pause, resume.
 
+use super::storage::{StorageView, storage};
 use super::strip::{self, Cell, Past};
 use super::{JobRow, Moment, Sign, shown};
 use crate::guard::Visit;
@@ -43,6 +44,7 @@ pub struct Home {
     pub hero: Hero,
     pub paused: Option<String>,
     pub sets: Vec<SetView>,
+    pub storage: Vec<StorageView>,
     pub events: Vec<JobRow>,
     /// Where sets are written.
     pub settings: String,
@@ -56,6 +58,8 @@ pub struct Hero {
     /// About which set, and why.
     pub because: Option<String>,
     pub below: String,
+    /// What would be lost with this disk, and what was proven.
+    pub safe: Vec<String>,
 }
 
 pub struct SetView {
@@ -132,8 +136,12 @@ fn home(visit: &Visit, context: &Context, lang: Lang) -> Result<Home, Failure> {
         texts::paused_until(lang, &until)
     });
     Ok(Home {
-        hero: hero(lang, &sets, &views, context),
+        hero: hero(lang, &sets, &views, &remotes, context),
         paused,
+        storage: remotes
+            .iter()
+            .map(|remote| storage(context, lang, remote))
+            .collect(),
         sets: views,
         events: latest.rows.iter().map(|row| JobRow::of(lang, row, now)).collect(),
         settings: match &context.settings.path {
@@ -256,7 +264,13 @@ fn destination_view(
 }
 
 /// The worst wins.
-fn hero(lang: Lang, sets: &[SetStatus<'_>], views: &[SetView], context: &Context) -> Hero {
+fn hero(
+    lang: Lang,
+    sets: &[SetStatus<'_>],
+    views: &[SetView],
+    remotes: &[RemoteStatus<'_>],
+    context: &Context,
+) -> Hero {
     let t = Labels(lang);
     let now = &context.now;
     let all = || {
@@ -288,6 +302,7 @@ fn hero(lang: Lang, sets: &[SetStatus<'_>], views: &[SetView], context: &Context
         };
     // The oldest of the newest: before that moment everything is safe.
     let last = sets.iter().map(|set| set.last_success).min().flatten();
+    let safe = safe(lang, last.filter(|_| ran), remotes, now.timestamp());
     let last = last.map(|at| texts::relative(lang, at, now.timestamp()));
     let next = sets.iter().filter_map(|set| set.next_run).min();
     let next = next.map(|at| texts::day_and_time(lang, at, now));
@@ -296,7 +311,27 @@ fn hero(lang: Lang, sets: &[SetStatus<'_>], views: &[SetView], context: &Context
         sentence,
         because,
         below: texts::last_and_next(lang, last.as_deref(), next.as_deref()),
+        safe,
     }
+}
+
+/// What would be lost if this disk failed now, and what of the repositories was proven: by the one that was proven least.
+fn safe(lang: Lang, last: Option<Timestamp>, remotes: &[RemoteStatus<'_>], now: Timestamp) -> Vec<String> {
+    let t = Labels(lang);
+    let Some(last) = last else {
+        return Vec::new();
+    };
+    let ago = |at: Option<Timestamp>| at.map(|at| texts::relative(lang, at, now));
+    let verified = remotes.iter().map(|remote| remote.proofs.check).min().flatten();
+    let restored = remotes.iter().map(|remote| remote.proofs.restore).max().flatten();
+    vec![
+        texts::would_lose(lang, last, now),
+        texts::proven(
+            lang,
+            ago(verified).as_deref().unwrap_or(t.never()),
+            ago(restored).as_deref().unwrap_or(t.never()),
+        ),
+    ]
 }
 
 /// Back to the page that asked, after a change.

@@ -1,17 +1,23 @@
 //! The pages, one file each, and what they share: how times, sizes and states are shown.
 
+pub mod basket;
 pub mod calendar;
+pub mod changes;
+pub mod compare;
 pub mod destinations;
 pub mod door;
 pub mod history;
 pub mod home;
 pub mod keys;
 pub mod machines;
+pub mod rail;
 pub mod restore;
+pub mod rows;
 pub mod search;
 pub mod set;
 pub mod sets;
 pub mod settings;
+pub mod storage;
 pub mod strip;
 pub mod support;
 pub mod target;

@@ -1,23 +1,22 @@
 //! Restore, time first: a calendar of the snapshots, the tree as it was at one of them, and the basket, which keeps what
 //! was picked while the date changes.
 
+use super::basket::{BasketRow, basket};
 use super::calendar::{self, Calendar};
-use super::{Moment, shown, size};
-use crate::browse::{self, Spot};
+use super::rows::{self, DeletedRow, Row};
+use super::shown;
+use crate::browse::{self, Spot, shared};
 use crate::fields::encoded;
 use crate::guard::Visit;
-use crate::reply::{self, Frame, answer, own_place, see_other};
-use crate::sessions::Picked;
+use crate::reply::{self, Frame, answer};
 use askama::Template;
-use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
-use percent_encoding::percent_decode_str;
 use service::catalogue::Lang;
 use service::catalogue::report::console::{self as texts, Labels};
-use service::entry::{Entry, Kind, Time};
+use service::entry::{Entry, Kind};
 use service::facts::SnapshotInfo;
 use service::manifest::Manifest;
 use service::repo::Repo;
@@ -28,7 +27,9 @@ const ROWS: usize = 500;
 /// Folders below one in the tree.
 const FOLDERS: usize = 500;
 /// Entries among which they are looked for.
-const LOOKED_AT: usize = 20_000;
+const LOOKED_AT: usize = 10_000;
+/// Snapshots of one day that are named.
+const OF_DAY: usize = 200;
 
 #[derive(Template)]
 #[template(path = "restore.html")]
@@ -60,6 +61,19 @@ struct Found {
     more: Option<String>,
     up: Option<String>,
     download: String,
+    hidden: Toggle,
+    deleted: Toggle,
+    /// Names that begin with a dot were left out.
+    has_hidden: bool,
+    gone: Vec<DeletedRow>,
+    has_more_gone: bool,
+    changes: String,
+}
+
+/// Something that is shown or not, and the link that changes that.
+struct Toggle {
+    is_on: bool,
+    to: String,
 }
 
 struct SnapshotLink {
@@ -81,18 +95,6 @@ struct Folder {
     tree: String,
 }
 
-struct Row {
-    name: String,
-    full: String,
-    value: String,
-    is_dir: bool,
-    to: Option<String>,
-    download: Option<String>,
-    changed: Option<Moment>,
-    size: String,
-    problem: bool,
-}
-
 #[derive(Template)]
 #[template(path = "tree_part.html")]
 struct TreePart {
@@ -108,40 +110,6 @@ struct RowsPart {
     more: Option<String>,
 }
 
-/// A path in the basket.
-pub struct BasketRow {
-    pub path: String,
-    pub time: String,
-    pub nr: usize,
-    pub is_dir: bool,
-}
-
-pub fn basket(visit: &Visit) -> Vec<BasketRow> {
-    let Some(session) = &visit.session else {
-        return Vec::new();
-    };
-    session
-        .basket()
-        .iter()
-        .enumerate()
-        .map(|(nr, picked)| BasketRow {
-            path: shown(&picked.path),
-            time: picked.time.clone(),
-            nr,
-            is_dir: picked.is_dir,
-        })
-        .collect()
-}
-
-pub fn link(page: &str, spot: &Spot, path: &[u8]) -> String {
-    format!(
-        "{page}?remote={}&snapshot={}&path={}",
-        encoded(spot.remote.as_bytes()),
-        spot.snapshot,
-        encoded(path)
-    )
-}
-
 pub async fn page(visit: Visit) -> Response {
     answer(visit, restore).await
 }
@@ -153,7 +121,7 @@ fn restore(visit: &Visit, context: &Context, lang: Lang) -> Result<Response, Fai
         spot.remote = names.first().cloned().unwrap_or_default();
     }
     let repo = visit.app.repos.open(&visit.app, &spot.remote)?;
-    let listing = browse::snapshots(context, &repo)?;
+    let listing = browse::outlines(context, &repo)?;
     let newest = browse::newest_first(&listing);
     let remotes = names.iter().map(|name| RemoteLink {
         words: if name.is_empty() {
@@ -210,101 +178,113 @@ fn found(
     };
     spot.snapshot = facts.id.to_hex();
     let manifest = repo.manifest(facts.id)?;
-    // A path of another day may not be there: then its sources.
-    let is_there = visit.query.bytes("path").is_some()
-        && matches!(
-            browse::entry(repo, &manifest, &spot.path)?,
-            Some(Entry { kind: Kind::Dir, .. })
-        )
-        || spot.path == b"/" && visit.query.bytes("path").is_some();
     let top = sources_folder(repo, &manifest)?;
-    if !is_there {
+    if !is_folder(visit, repo, &manifest, spot)? {
         spot.path = top.clone();
     }
-    let (entries, has_more) = browse::folder(repo, &manifest, &spot.path, (0, ROWS))?;
-    let at = local(facts.time, zone);
-    let day = at.date();
-    let of_day = newest
-        .iter()
-        .filter(|facts| local(facts.time, zone).date() == day);
-    let of_day = of_day.map(|one| SnapshotLink {
-        words: local(one.time, zone).strftime("%H:%M").to_string(),
-        hint: format!("{} {}", text::time(one.time), one.host),
-        to: link(
-            "/restore",
-            &Spot {
-                snapshot: one.id.to_hex(),
-                ..spot.clone()
-            },
-            &spot.path,
-        ),
-        is_current: one.id == facts.id,
-    });
-    let mut of_day: Vec<SnapshotLink> = of_day.collect();
-    of_day.reverse();
+    let page = browse::page(repo, &manifest, spot, b"", ROWS)?;
+    let (gone, has_more_gone) = match spot.deleted {
+        true => rows::deleted(context, lang, repo, &manifest, spot, (facts, newest))?,
+        false => (Vec::new(), false),
+    };
+    let day = local(facts.time, zone).date();
     let month = visit
         .query
         .text("month")
         .and_then(|month| format!("{month}-01").parse().ok());
-    let up = parent(&spot.path).map(|above| link("/restore", spot, &above));
+    let rows = page.entries.iter();
     Ok(Some(Found {
         calendar: calendar::calendar(lang, newest, month.unwrap_or(day), day, spot, zone),
-        of_day,
+        of_day: of_day(newest, facts, spot, zone),
         snapshot: spot.snapshot.clone(),
         as_of: texts::as_of(lang, &text::time(facts.time)),
         crumbs: crumbs(spot),
         roots: folders(repo, &manifest, spot, &top)?,
-        rows: entries
-            .iter()
-            .map(|(path, entry)| row(context, lang, spot, path, entry))
-            .collect(),
-        more: has_more.then(|| format!("{}&skip={ROWS}", link("/restore/rows", spot, &spot.path))),
-        up,
-        download: link("/download", spot, &spot.path),
+        rows: rows.map(|entry| rows::row(context, lang, spot, entry)).collect(),
+        more: page.next.map(|after| more(spot, &after)),
+        up: spot.parent().map(|above| spot.link("/restore", &above)),
+        download: spot.link("/download", &spot.path),
+        hidden: toggle(spot, |spot| &mut spot.hidden),
+        deleted: toggle(spot, |spot| &mut spot.deleted),
+        has_hidden: page.has_hidden,
+        gone,
+        has_more_gone,
+        changes: spot.link("/restore/changes", &spot.path),
     }))
 }
 
-fn parent(path: &[u8]) -> Option<Vec<u8>> {
-    let slash = path.iter().rposition(|byte| *byte == b'/')?;
-    match (path.len(), slash) {
-        (1, _) => None,
-        (_, 0) => Some(b"/".to_vec()),
-        (_, slash) => path.get(..slash).map(<[u8]>::to_vec),
+/// A path of another day may not be there: then its sources are shown.
+fn is_folder(visit: &Visit, repo: &Repo, manifest: &Manifest, spot: &Spot) -> Result<bool, Failure> {
+    if visit.query.bytes("path").is_none() {
+        return Ok(false);
     }
+    if spot.path == b"/" {
+        return Ok(true);
+    }
+    let entry = browse::entry(repo, manifest, &spot.path)?;
+    Ok(entry.is_some_and(|entry| entry.kind == Kind::Dir))
+}
+
+fn of_day(
+    newest: &[&SnapshotInfo],
+    current: &SnapshotInfo,
+    spot: &Spot,
+    zone: &TimeZone,
+) -> Vec<SnapshotLink> {
+    let day = local(current.time, zone).date();
+    let same = newest
+        .iter()
+        .filter(|facts| local(facts.time, zone).date() == day);
+    let links = same.take(OF_DAY).map(|one| SnapshotLink {
+        words: local(one.time, zone).strftime("%H:%M").to_string(),
+        hint: format!("{} {}", text::time(one.time), one.host),
+        to: spot.in_snapshot(one.id).link("/restore", &spot.path),
+        is_current: one.id == current.id,
+    });
+    let mut links: Vec<SnapshotLink> = links.collect();
+    links.reverse();
+    links
+}
+
+fn toggle(spot: &Spot, of: impl Fn(&mut Spot) -> &mut bool) -> Toggle {
+    let mut other = spot.clone();
+    let switch = of(&mut other);
+    let is_on = *switch;
+    *switch = !is_on;
+    Toggle {
+        is_on,
+        to: other.link("/restore", &spot.path),
+    }
+}
+
+fn more(spot: &Spot, after: &[u8]) -> String {
+    format!(
+        "{}&after={}",
+        spot.link("/restore/rows", &spot.path),
+        encoded(after)
+    )
 }
 
 /// The deepest folder that holds all sources: what is above it has nothing else in it.
 fn sources_folder(repo: &Repo, manifest: &Manifest) -> Result<Vec<u8>, Failure> {
-    let mut common: Option<Vec<u8>> = None;
-    for source in &manifest.paths {
-        let source = browse::clean(source);
-        common = Some(match common {
-            None => source,
-            Some(known) => shared(&known, &source),
-        });
-    }
+    let sources = manifest.paths.iter().map(|source| browse::clean(source));
+    let common = sources.reduce(|known, source| shared(&known, &source));
     let mut path = common.unwrap_or_else(|| b"/".to_vec());
     // A source may be a file, or not be there any more.
     loop {
         let is_folder = path == b"/"
             || matches!(browse::entry(repo, manifest, &path)?, Some(entry) if entry.kind == Kind::Dir);
-        match parent(&path) {
+        match browse::parent(&path) {
             Some(above) if !is_folder => path = above,
             _ => return Ok(path),
         }
     }
 }
 
-fn shared(a: &[u8], b: &[u8]) -> Vec<u8> {
-    let names = a.split(|byte| *byte == b'/').zip(b.split(|byte| *byte == b'/'));
-    let same: Vec<&[u8]> = names.take_while(|(a, b)| a == b).map(|(a, _)| a).collect();
-    browse::clean(&same.join(&b'/'))
-}
-
 fn crumbs(spot: &Spot) -> Vec<Crumb> {
     let mut crumbs = vec![Crumb {
         name: "/".to_string(),
-        to: link("/restore", spot, b"/"),
+        to: spot.link("/restore", b"/"),
     }];
     let mut path = Vec::new();
     for name in spot
@@ -316,51 +296,40 @@ fn crumbs(spot: &Spot) -> Vec<Crumb> {
         path.extend_from_slice(name);
         crumbs.push(Crumb {
             name: shown(name),
-            to: link("/restore", spot, &path),
+            to: spot.link("/restore", &path),
         });
     }
     crumbs
 }
 
-fn row(context: &Context, lang: Lang, spot: &Spot, path: &[u8], entry: &Entry) -> Row {
-    let path = text::absolute(path);
-    let is_dir = entry.kind == Kind::Dir;
-    let is_file = entry.kind == Kind::File;
-    let kind = if is_dir { 'd' } else { 'f' };
-    let changed = stamp(entry.meta.mtime).map(|at| Moment::ago(lang, at, &context.now));
-    Row {
-        name: shown(&entry.name),
-        full: shown(&path),
-        value: format!("{kind}{}", encoded(&path)),
-        is_dir,
-        to: is_dir.then(|| link("/restore", spot, &path)),
-        download: (is_file || is_dir).then(|| link("/download", spot, &path)),
-        changed,
-        size: if is_file {
-            size(entry.meta.size)
-        } else {
-            String::new()
-        },
-        problem: entry.trouble.is_some(),
-    }
-}
-
-pub fn stamp(time: Time) -> Option<Timestamp> {
+pub fn stamp(time: service::entry::Time) -> Option<Timestamp> {
     Timestamp::new(time.secs, 0).ok()
 }
 
+/// A name in a folder, as a path.
+pub fn below(folder: &[u8], name: &[u8]) -> Vec<u8> {
+    browse::clean(&[folder, b"/", name].concat())
+}
+
 fn folders(repo: &Repo, manifest: &Manifest, spot: &Spot, path: &[u8]) -> Result<Vec<Folder>, Failure> {
-    let (entries, _) = browse::folder(repo, manifest, path, (0, LOOKED_AT))?;
-    let dirs = entries.iter().filter(|(_, entry)| entry.kind == Kind::Dir);
-    let folders = dirs.take(FOLDERS).map(|(path, entry)| {
-        let path = text::absolute(path);
-        Folder {
-            name: shown(&entry.name),
-            to: link("/restore", spot, &path),
-            tree: link("/restore/tree", spot, &path),
+    let spot = Spot {
+        path: path.to_vec(),
+        ..spot.clone()
+    };
+    let (mut found, mut looked_at) = (Vec::new(), 0);
+    browse::each(repo, manifest, &spot, &mut |entry: &Entry| {
+        looked_at += 1;
+        if entry.kind == Kind::Dir {
+            let path = below(&spot.path, &entry.name);
+            found.push(Folder {
+                name: shown(&entry.name),
+                to: spot.link("/restore", &path),
+                tree: spot.link("/restore/tree", &path),
+            });
         }
-    });
-    Ok(folders.collect())
+        looked_at < LOOKED_AT && found.len() < FOLDERS
+    })?;
+    Ok(found)
 }
 
 /// The folders below one, when somebody opens it in the tree.
@@ -380,80 +349,16 @@ pub async fn tree(visit: Visit) -> Response {
 pub async fn rows(visit: Visit) -> Response {
     answer(visit, |visit, context, lang| {
         let spot = Spot::of(&visit.query);
-        let skip = usize::try_from(visit.query.number("skip").unwrap_or_default()).unwrap_or(usize::MAX);
+        let after = visit.query.bytes("after").unwrap_or_default();
         let repo = visit.app.repos.open(&visit.app, &spot.remote)?;
         let manifest = repo.manifest(browse::id(&spot.snapshot)?)?;
-        let (entries, has_more) = browse::folder(&repo, &manifest, &spot.path, (skip, ROWS))?;
-        let after = skip.saturating_add(ROWS);
+        let page = browse::page(&repo, &manifest, &spot, after, ROWS)?;
+        let rows = page.entries.iter();
         reply::page(&RowsPart {
             f: visit.frame_in(None, lang, "restore", ""),
-            rows: entries
-                .iter()
-                .map(|(path, entry)| row(context, lang, &spot, path, entry))
-                .collect(),
-            more: has_more.then(|| format!("{}&skip={after}", link("/restore/rows", &spot, &spot.path))),
+            rows: rows.map(|entry| rows::row(context, lang, &spot, entry)).collect(),
+            more: page.next.map(|after| more(&spot, &after)),
         })
     })
     .await
-}
-
-/// What was ticked goes into the basket.
-pub async fn add(visit: Visit) -> Response {
-    answer(visit, |visit, _, _| {
-        let spot = Spot::of(&visit.form);
-        let repo = visit.app.repos.open(&visit.app, &spot.remote)?;
-        let manifest = repo.manifest(browse::id(&spot.snapshot)?)?;
-        let time = text::time(manifest.time());
-        let mut has_room = true;
-        for value in visit.form.all("pick") {
-            let value = std::str::from_utf8(value).map_err(|_| browse::bad("pick"))?;
-            let (kind, path) = value.split_at_checked(1).ok_or_else(|| browse::bad("pick"))?;
-            let path: Vec<u8> = percent_decode_str(path).collect();
-            let picked = Picked {
-                remote: spot.remote.clone(),
-                snapshot: spot.snapshot.clone(),
-                time: time.clone(),
-                path: browse::clean(&path),
-                is_dir: kind == "d",
-            };
-            has_room &= visit.session.as_ref().is_some_and(|session| session.pick(picked));
-        }
-        let back = own_place(visit.form.text("back"));
-        Ok(match has_room {
-            true => see_other(back),
-            false if back.contains('?') => see_other(&format!("{back}&full=1")),
-            false => see_other(&format!("{back}?full=1")),
-        })
-    })
-    .await
-}
-
-/// One path, or all of them.
-pub async fn remove(visit: Visit) -> Response {
-    if let Some(session) = &visit.session {
-        let mut basket = session.basket();
-        match visit.form.number("nr").and_then(|nr| usize::try_from(nr).ok()) {
-            None => basket.clear(),
-            Some(nr) if nr < basket.len() => drop(basket.remove(nr)),
-            Some(_) => {}
-        }
-    }
-    let mut answer = see_other(own_place(visit.form.text("back")));
-    *answer.status_mut() = StatusCode::SEE_OTHER;
-    answer
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn folders_above() {
-        assert_eq!(parent(b"/a/b"), Some(b"/a".to_vec()));
-        assert_eq!(parent(b"/a"), Some(b"/".to_vec()));
-        assert_eq!(parent(b"/"), None);
-        assert_eq!(shared(b"/a/b/c", b"/a/b/d"), b"/a/b");
-        assert_eq!(shared(b"/a", b"/b"), b"/");
-        assert_eq!(shared(b"/a/bc", b"/a/b"), b"/a");
-    }
 }

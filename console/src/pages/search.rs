@@ -33,6 +33,8 @@ struct SearchPage {
 
 struct FoundPath {
     path: String,
+    /// All its versions.
+    rail: Option<String>,
     versions: Vec<VersionView>,
     is_dir: bool,
 }
@@ -45,6 +47,7 @@ struct VersionView {
     size: String,
     value: String,
     folder: String,
+    preview: Option<String>,
     download: Option<String>,
 }
 
@@ -99,7 +102,7 @@ fn find(visit: &Visit, context: &Context, spot: &Spot, query: &str) -> Result<(V
     };
     let wanted = FindQuery::new(&[pattern], true)?;
     let repo = visit.app.repos.open(&visit.app, &spot.remote)?;
-    let mut snapshots = browse::snapshots(context, &repo)?.snapshots;
+    let mut snapshots = browse::outlines(context, &repo)?.snapshots;
     // What was there last is looked for most.
     snapshots.reverse();
     let reader = repo.reader(&Quiet);
@@ -150,6 +153,14 @@ fn shown_path(context: &Context, lang: Lang, spot: &Spot, path: &[u8], versions:
         false => browse::clean(&[path.as_slice(), b"/.."].concat()),
     };
     let remote = encoded(spot.remote.as_bytes());
+    let newest = versions.first().filter(|_| !is_dir);
+    let rail = newest.map(|version| {
+        let there = Spot {
+            snapshot: version.snapshot.clone(),
+            ..spot.clone()
+        };
+        there.link("/restore/versions", &path)
+    });
     let views = versions.into_iter().map(|version| {
         let to = |page: &str, path: &[u8]| {
             format!(
@@ -173,12 +184,14 @@ fn shown_path(context: &Context, lang: Lang, spot: &Spot, path: &[u8], versions:
             },
             value: format!("{kind}{}", encoded(&path)),
             folder: to("/restore", &folder),
+            preview: version.is_file.then(|| to("/preview", &path)),
             download: (version.is_file || version.is_dir).then(|| to("/download", &path)),
             snapshot: version.snapshot,
         }
     });
     FoundPath {
         versions: views.collect(),
+        rail,
         path: shown(&path),
         is_dir,
     }

@@ -1,6 +1,6 @@
 //! Where what is in the basket goes, what that would do, and the restore itself.
 
-use super::restore::{BasketRow, basket};
+use super::basket::{BasketRow, basket};
 use super::{shown, size};
 use crate::browse;
 use crate::guard::Visit;
@@ -18,14 +18,14 @@ use service::paths::SnapshotSpec;
 use service::platform::paths::from_bytes;
 use service::restore::{self, Overwrite, Patterns, Permissions, Request, RestorePlace};
 use service::run::CancelToken;
-use service::{Context, Failure, Status};
+use service::{Context, Failure, Status, machine};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The answers of the panel.
 #[derive(Clone, Debug)]
 struct Answers {
-    /// `original` or `other`.
+    /// `original`, `desktop`, `downloads` or `other`.
     place: String,
     folder: String,
     rule: String,
@@ -66,6 +66,8 @@ impl Answers {
     fn target(&self, context: &Context) -> Result<PathBuf, Failure> {
         match self.place.as_str() {
             "original" => return Ok(PathBuf::from("/")),
+            "desktop" => return desktop(context).ok_or_else(|| browse::bad("place")),
+            "downloads" => return downloads(context).ok_or_else(|| browse::bad("place")),
             "other" => {}
             _ => return Err(browse::bad("place")),
         }
@@ -81,11 +83,22 @@ impl Answers {
     }
 }
 
+fn desktop(context: &Context) -> Option<PathBuf> {
+    machine::desktop_folder(&context.env, "DESKTOP", "Desktop")
+}
+
+fn downloads(context: &Context) -> Option<PathBuf> {
+    machine::desktop_folder(&context.env, "DOWNLOAD", "Downloads")
+}
+
 #[derive(Template)]
 #[template(path = "target.html")]
 struct TargetPage {
     f: Frame,
     basket: Vec<BasketRow>,
+    /// Folders that this user has.
+    desktop: Option<String>,
+    downloads: Option<String>,
     answers: Answers,
     /// What would happen, if that was asked.
     preview: Option<Vec<String>>,
@@ -104,6 +117,8 @@ fn panel(
     reply::page(&TargetPage {
         f: visit.frame_in(Some(context), lang, "restore", Labels(lang).restore_title()),
         basket: basket(visit),
+        desktop: desktop(context).map(|path| path.display().to_string()),
+        downloads: downloads(context).map(|path| path.display().to_string()),
         answers: Answers::of(visit),
         preview,
     })
@@ -126,7 +141,7 @@ fn requests(
         let fault = ConsoleFault::EmptyBasket;
         return Err(Cause::Console { fault }.into());
     }
-    let is_single = picked.len() == 1 && answers.place == "other";
+    let is_single = picked.len() == 1 && answers.place != "original";
     let mut groups: Vec<(&str, &str, Vec<&Picked>)> = Vec::new();
     for one in &picked {
         let (remote, snapshot) = (one.remote.as_str(), one.snapshot.as_str());

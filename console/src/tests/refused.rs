@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, header};
 
 /// Addresses that show or change something, with values that would be good.
-const READS: [&str; 20] = [
+const READS: [&str; 26] = [
     "/",
     "/home",
     "/history",
@@ -18,6 +18,12 @@ const READS: [&str; 20] = [
     "/restore/rows?remote=main&snapshot=00&path=/",
     "/restore/target",
     "/restore/job/1",
+    "/restore/versions?remote=main&snapshot=00&path=/a",
+    "/restore/compare?remote=main&snapshot=00&path=/a&with=now",
+    "/restore/changes?remote=main&snapshot=00&path=/",
+    "/preview?remote=main&snapshot=00&path=/a",
+    "/preview/frame?remote=main&snapshot=00&path=/a",
+    "/basket/download",
     "/download?remote=main&snapshot=00&path=/",
     "/live",
     "/api/status",

@@ -1,9 +1,9 @@
-//! Part of a generation as a ZIP file, for those who have no tar. It holds files, directories and symbolic links, their
+//! Parts of generations as a ZIP file, for those who have no tar. It holds files, directories and symbolic links, their
 //! times and permissions; what it has no place for is said and left out.
 
 use super::leave_out;
 use crate::dump::{Contents, failed};
-use crate::entry::{Content, Entry, Kind};
+use crate::entry::{Content, Entry, Kind, Time};
 use crate::error::Result;
 use crate::list;
 use crate::manifest::Manifest;
@@ -60,35 +60,102 @@ pub fn zip(
     out: &mut dyn Write,
     monitor: &dyn Monitor,
 ) -> Result<()> {
-    monitor.phase(Phase::Restoring);
-    let source = ChunkSource::new(repo, monitor);
-    let passed = Passed::default();
-    let mut passing = Passing {
-        out,
-        passed: passed.clone(),
-    };
-    let mut contents = Contents::new(&source, &mut passing, monitor)?;
-    let mut directory = ZipDirectory::default();
-    list::entries(source.reader(), manifest, Some(path), true, &mut |path, entry| {
-        member(&mut contents, &passed, &mut directory, monitor, path, entry)
-    })?;
-    directory
-        .end(passed.bytes(), contents.out)
-        .and_then(|()| contents.out.flush())
-        .map_err(failed)
+    let mut archive = ZipStream::new(out);
+    archive.add(repo, manifest, path, (b"", b""), monitor)?;
+    archive.end()
+}
+
+/// An archive of paths of any number of generations, one added after the other.
+pub struct ZipStream<'o> {
+    passing: Passing<'o>,
+    passed: Passed,
+    directory: ZipDirectory,
+}
+
+impl<'o> ZipStream<'o> {
+    pub fn new(out: &'o mut dyn Write) -> ZipStream<'o> {
+        let passed = Passed::default();
+        ZipStream {
+            passing: Passing {
+                out,
+                passed: passed.clone(),
+            },
+            passed,
+            directory: ZipDirectory::default(),
+        }
+    }
+
+    /// Writes what is at `path` (absolute) and, of a directory, all below it. Members have their whole path without the
+    /// first slash, `within` (relative, or empty) cut off its beginning, and `below` before it.
+    pub fn add(
+        &mut self,
+        repo: &Repo,
+        manifest: &Manifest,
+        path: &[u8],
+        (within, below): (&[u8], &[u8]),
+        monitor: &dyn Monitor,
+    ) -> Result<()> {
+        monitor.phase(Phase::Restoring);
+        let source = ChunkSource::new(repo, monitor);
+        let mut contents = Contents::new(&source, &mut self.passing, monitor)?;
+        list::entries(source.reader(), manifest, Some(path), true, &mut |path, entry| {
+            let name = path.strip_prefix(within).unwrap_or(path);
+            let name = match name {
+                [] | [b'/'] => return Ok(()),
+                [b'/', name @ ..] => name,
+                name => name,
+            };
+            let name = match below {
+                [] => name.to_vec(),
+                below => [below, b"/", name].concat(),
+            };
+            member(
+                &mut contents,
+                (&self.passed, &mut self.directory),
+                monitor,
+                (path, name),
+                entry,
+            )
+        })
+    }
+
+    /// A file of these bytes, which no generation holds.
+    pub fn add_bytes(&mut self, name: &[u8], bytes: &[u8], mtime: Time) -> Result<()> {
+        let member = ZipMember {
+            path: name,
+            mode: 0o100_644,
+            uid: 0,
+            gid: 0,
+            mtime,
+            size: bytes.len() as u64,
+        };
+        let offset = self.passed.bytes();
+        let out = &mut self.passing;
+        out.write_all(&member.header().map_err(failed)?).map_err(failed)?;
+        self.passed.begin();
+        out.write_all(bytes).map_err(failed)?;
+        let crc = self.passed.crc();
+        out.write_all(&member.descriptor(crc)).map_err(failed)?;
+        self.directory.add(&member, crc, offset).map_err(failed)
+    }
+
+    pub fn end(mut self) -> Result<()> {
+        self.directory
+            .end(self.passed.bytes(), &mut self.passing)
+            .and_then(|()| self.passing.flush())
+            .map_err(failed)
+    }
 }
 
 fn member(
     contents: &mut Contents<'_>,
-    passed: &Passed,
-    directory: &mut ZipDirectory,
+    (passed, directory): (&Passed, &mut ZipDirectory),
     monitor: &dyn Monitor,
-    path: &[u8],
+    (path, mut name): (&[u8], Vec<u8>),
     entry: &Entry,
 ) -> Result<()> {
     let meta = &entry.meta;
     let lost = entry.trouble.is_some() && entry.content == Content::None && meta.size > 0;
-    let mut name = path.to_vec();
     let (kind, size) = match &entry.kind {
         _ if lost => {
             leave_out(monitor, path, true);

@@ -37,7 +37,7 @@ use crate::overview;
 use crate::platform::paths::to_bytes;
 use crate::repo::{Repo, index_progress};
 use crate::run::RunContext;
-use crate::walk::{self, Sources, Walk};
+use crate::walk::{self, Grafts, Sources, Walk};
 use assemble::Assembler;
 pub use chunkstore::frame::LEVEL;
 use chunkstore::intake::Intake;
@@ -71,6 +71,8 @@ pub struct BackupOptions {
     /// What is not backed up because it is the backup.
     pub own: OwnPlaces,
     pub filter: FilterOptions,
+    /// Directories that are read in snapshots of their file systems.
+    pub grafts: Arc<Grafts>,
     pub tags: Vec<String>,
     pub description: String,
     /// The set whose run this is, or empty.
@@ -102,6 +104,7 @@ impl BackupOptions {
             allow_empty: false,
             own: OwnPlaces::default(),
             filter: FilterOptions::default(),
+            grafts: Arc::default(),
             tags: Vec::new(),
             description: String::new(),
             set: String::new(),
@@ -221,6 +224,7 @@ fn start_walk(options: &BackupOptions, run: &RunContext) -> Result<Walk> {
         followed: options.followed.clone(),
         read_special: options.read_special,
         left_out: own::left_out(options)?,
+        grafts: options.grafts.clone(),
     };
     Walk::start(&sources, filter, threads_of(run).min(4))
 }
@@ -270,15 +274,7 @@ fn once(
     let writer = open_session(repo, options, is_stream, monitor)?;
     let head = head(repo, options, input.stream_name());
     let before = Before::find(repo, options, &head, monitor)?;
-    let workers = threads_of(repo.run());
-    let run = BackupRun::new(
-        (repo, &writer),
-        monitor,
-        head,
-        before.totals(),
-        workers,
-        options.level,
-    );
+    let run = BackupRun::new((repo, &writer), monitor, head, before.totals(), options.level);
     let reader = Reader::beside(repo.store.clone(), &writer, index_progress(monitor));
     let parent = before.parent(repo, &reader, &writer, options)?;
     let skip_if_like = before.skip_if_like(options)?;

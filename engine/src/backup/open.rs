@@ -17,7 +17,7 @@ pub(super) fn stat_file(file: &File) -> io::Result<Meta> {
 pub(super) fn open_file(dir: &DirHandle, name: &[u8]) -> io::Result<(File, Meta)> {
     let file = fsmeta::open_source(dir.as_fd(), name)?;
     match fsmeta::stat_fd(file.as_fd())? {
-        (Kind::File, meta) => Ok((file, meta)),
+        (Kind::File, meta) => Ok((file, dir.original(meta))),
         _ => Err(errno::error(errno::STALE)),
     }
 }

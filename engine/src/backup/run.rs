@@ -111,16 +111,15 @@ pub struct BackupRun<'a> {
 }
 
 impl<'a> BackupRun<'a> {
-    /// A run with as many workers; `totals` are those of the previous snapshot.
+    /// `totals` are those of the previous snapshot.
     pub(super) fn new(
         (repo, writer): (&'a Repo, &'a Writer),
         monitor: &'a dyn Monitor,
         head: Head,
         totals: Option<(u64, u64)>,
-        workers: usize,
         level: i32,
     ) -> Self {
-        let config = repo.store.config();
+        let (config, workers) = (repo.store.config(), super::threads_of(repo.run()));
         BackupRun {
             repo,
             writer,

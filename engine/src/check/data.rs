@@ -3,9 +3,10 @@
 //! pieces a thread.
 
 use super::listed::ListedPacks;
+use super::read_times::ReadTimes;
 use super::structure::{Structure, of_chunk};
 use super::triage::Triage;
-use super::{CheckOptions, Findings, ReadData};
+use super::{DueLimit, Findings, ReadData};
 use crate::error::{Error, Result, Usage};
 use crate::monitor::{Monitor, Progress};
 use crate::problem::Damage;
@@ -28,18 +29,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 /// Bytes read at once.
 const PIECE: usize = 4 << 20;
 
-/// Reads the packs that the options choose, of `only` these if given; returns how many and their bytes.
+/// Reads packs, and notes those that are sound; returns how many and their bytes.
 pub(super) fn read(
     repo: &Repo,
     triage: &Triage<'_>,
     structure: &Structure,
-    options: &CheckOptions,
-    only: Option<&HashSet<PackId>>,
-    findings: &mut Findings,
+    packs: Vec<(PackId, u64)>,
+    (findings, times): (&mut Findings, &mut ReadTimes),
     monitor: &dyn Monitor,
 ) -> Result<(u64, u64)> {
-    let mut packs = choose(structure, options.read_data)?;
-    packs.retain(|(id, _)| only.is_none_or(|only| only.contains(id)));
     let job = PackCheck {
         run: repo.run(),
         store: &repo.store,
@@ -52,6 +50,7 @@ pub(super) fn read(
         done: AtomicU64::new(0),
         stop: AtomicBool::new(false),
         findings: Mutex::new(findings),
+        times: Mutex::new(times),
         unlistable: Mutex::default(),
         parities: repo.store.parities()?,
     };
@@ -72,23 +71,90 @@ pub(super) fn read(
     Ok((job.packs.len() as u64, job.done.load(Relaxed)))
 }
 
-/// Packs to read, in the order of their names.
-fn choose(structure: &Structure, what: ReadData) -> Result<Vec<(PackId, u64)>> {
+/// A pack and its size.
+type SizedPack = (PackId, u64);
+
+/// Packs to read.
+pub(super) struct ChosenPacks {
+    /// In the order in which they are read, with their sizes.
+    pub packs: Vec<(PackId, u64)>,
+    /// Packs that are due and not chosen, and their bytes.
+    pub left: (u64, u64),
+}
+
+/// The packs that are to be read, of `only` these if given.
+pub(super) fn choose(
+    structure: &Structure,
+    what: ReadData,
+    only: Option<&HashSet<PackId>>,
+    times: &ReadTimes,
+) -> Result<ChosenPacks> {
     let mut packs: Vec<(PackId, u64)> = structure.packs.iter().map(|(id, size)| (*id, *size)).collect();
     packs.sort_unstable();
+    if let ReadData::Due { since, limit } = what {
+        let all = packs.iter().map(|(_, size)| size).sum();
+        packs.retain(|(id, _)| only.is_none_or(|only| only.contains(id)));
+        return due(times.due(packs, since), limit, all);
+    }
+    let mut packs = chosen(packs, what)?;
+    packs.retain(|(id, _)| only.is_none_or(|only| only.contains(id)));
+    let left = (0, 0);
+    Ok(ChosenPacks { packs, left })
+}
+
+/// What is read of the packs that are due; `all` are the bytes of all packs.
+fn due(packs: Vec<(PackId, u64)>, limit: Option<DueLimit>, all: u64) -> Result<ChosenPacks> {
+    let bytes = |packs: &[(PackId, u64)]| packs.iter().map(|(_, size)| size).sum::<u64>();
+    let (packs, rest) = match limit {
+        None => (packs, Vec::new()),
+        Some(DueLimit::Subset { n, of }) => {
+            let is_in = part(n, of)?;
+            packs.into_iter().partition(|(id, _)| is_in(id))
+        }
+        Some(DueLimit::Size(most)) => split(packs, most),
+        Some(DueLimit::Percent(percent)) => split(packs, (all as f64 * percent / 100.0).ceil() as u64),
+    };
+    let left = (rest.len() as u64, bytes(&rest));
+    Ok(ChosenPacks { packs, left })
+}
+
+/// About so many bytes from the front, and the rest.
+fn split(mut packs: Vec<SizedPack>, most: u64) -> (Vec<SizedPack>, Vec<SizedPack>) {
+    let rest = packs.split_off(within(&packs, most));
+    (packs, rest)
+}
+
+/// So many packs from the front have about so many bytes; the one that exceeds them counts.
+fn within(packs: &[(PackId, u64)], most: u64) -> usize {
+    let mut sum = 0;
+    let fits = |(_, size): &&(PackId, u64)| {
+        let before = sum;
+        sum += size;
+        before < most
+    };
+    packs.iter().take_while(fits).count()
+}
+
+/// Whether a pack is in the `n`-th of so many parts.
+fn part(n: u64, of: u64) -> Result<impl Fn(&PackId) -> bool> {
+    if n == 0 || n > of {
+        return Err(Error::Usage(Usage::Part { n, of }));
+    }
+    Ok(move |id: &PackId| {
+        let digits = id.0[..8].iter();
+        let part = digits.fold(0, |rest, byte| (rest * 256 + u128::from(*byte)) % u128::from(of));
+        part == u128::from(n - 1)
+    })
+}
+
+/// Packs in the order of their names, of those that are not chosen by what was read when.
+fn chosen(mut packs: Vec<(PackId, u64)>, what: ReadData) -> Result<Vec<(PackId, u64)>> {
     let keep = match what {
-        ReadData::None => 0,
+        ReadData::None | ReadData::Due { .. } => 0,
         ReadData::All => packs.len(),
         ReadData::Subset { n, of } => {
-            if n == 0 || n > of {
-                return Err(Error::Usage(Usage::Part { n, of }));
-            }
-            let part = |id: &PackId| {
-                id.0[..8]
-                    .iter()
-                    .fold(0, |rest, byte| (rest * 256 + u128::from(*byte)) % u128::from(of))
-            };
-            packs.retain(|(id, _)| part(id) == u128::from(n - 1));
+            let is_in = part(n, of)?;
+            packs.retain(|(id, _)| is_in(id));
             packs.len()
         }
         ReadData::Percent(percent) => {
@@ -97,15 +163,7 @@ fn choose(structure: &Structure, what: ReadData) -> Result<Vec<(PackId, u64)>> {
         }
         ReadData::Size(bytes) => {
             shuffle(&mut packs)?;
-            let mut sum = 0;
-            packs
-                .iter()
-                .take_while(|(_, size)| {
-                    let before = sum;
-                    sum += size;
-                    before < bytes
-                })
-                .count()
+            within(&packs, bytes)
         }
     };
     packs.truncate(keep);
@@ -132,6 +190,7 @@ struct PackCheck<'a> {
     done: AtomicU64,
     stop: AtomicBool,
     findings: Mutex<&'a mut Findings>,
+    times: Mutex<&'a mut ReadTimes>,
     /// Packs whose own list can't be read: their frames are checked by the index.
     unlistable: Mutex<HashSet<PackId>>,
     /// Packs that have parity.
@@ -166,8 +225,27 @@ impl PackCheck<'_> {
                 self.stop.store(true, Relaxed);
             }
             checked?;
+            self.note(*id);
         }
         Ok(())
+    }
+
+    /// Notes that a pack was read, unless it could not be.
+    fn note(&self, id: PackId) {
+        let (is_hurt, is_unread) = {
+            let found = self.findings.lock();
+            let is_hurt = found.hurt_packs.contains(&id) || found.abandoned.contains(&id);
+            (
+                is_hurt,
+                found.unreadable.contains(&ObjectName::pack(id).to_string()),
+            )
+        };
+        let mut times = self.times.lock();
+        if is_hurt || !is_unread {
+            times.note(id, !is_hurt);
+        }
+        // That it can't be saved is reported in the end.
+        let _ = times.keep();
     }
 
     fn damage(&self, pack: PackId, why: Damage) {
@@ -265,7 +343,7 @@ impl PackCheck<'_> {
         let name = ObjectName::pack(id);
         let mut hasher = blake3::Hasher::new();
         let mut frames = list.map_or(&[][..], |list| &list.frames).iter().peekable();
-        let mut offset = 0u64;
+        let (mut offset, mut is_sound) = (0u64, true);
         worker.carry.clear();
         loop {
             let mut piece = std::mem::take(&mut worker.piece);
@@ -289,11 +367,11 @@ impl PackCheck<'_> {
                 }
                 let rest = &piece[(from.max(start) - start) as usize..(end - start) as usize];
                 if worker.carry.is_empty() {
-                    self.frame(&mut worker.decoder, &mut worker.plain, list, frame, rest)?;
+                    is_sound &= self.frame(&mut worker.decoder, &mut worker.plain, list, frame, rest)?;
                 } else {
                     worker.carry.extend_from_slice(rest);
                     let carry = std::mem::take(&mut worker.carry);
-                    self.frame(&mut worker.decoder, &mut worker.plain, list, frame, &carry)?;
+                    is_sound &= self.frame(&mut worker.decoder, &mut worker.plain, list, frame, &carry)?;
                     worker.carry = carry;
                     worker.carry.clear();
                 }
@@ -306,7 +384,8 @@ impl PackCheck<'_> {
                 break;
             }
         }
-        if hasher.finalize().as_bytes() != id.as_bytes() {
+        // Where a frame is damaged, the pack's name can't fit either: that is the same damage.
+        if is_sound && hasher.finalize().as_bytes() != id.as_bytes() {
             let mismatch = StoreError::corrupt(name, Flaw::HashMismatch);
             self.damage(id, Damage::Object(mismatch));
         }
@@ -324,6 +403,7 @@ impl PackCheck<'_> {
         });
     }
 
+    /// Whether a frame is sound; what is wrong with it is reported.
     fn frame(
         &self,
         decoder: &mut Decoder,
@@ -331,8 +411,8 @@ impl PackCheck<'_> {
         list: Option<&PackList>,
         frame: &Frame,
         stored: &[u8],
-    ) -> Result<()> {
-        let Some(list) = list else { return Ok(()) };
+    ) -> Result<bool> {
+        let Some(list) = list else { return Ok(true) };
         let keys = self.store.keys();
         let opened = match list.sealed_keys.get(usize::from(frame.key)) {
             Some(sealed) => keys
@@ -343,12 +423,13 @@ impl PackCheck<'_> {
         match opened {
             Ok(()) => {
                 self.parts(list, frame, plain);
-                Ok(())
+                Ok(true)
             }
             // Its own list is proven, so it is no newer form of anything.
             Err(e) if e.is_object_local() => {
                 self.damage(list.id, of_chunk(&frame.id, &e));
-                self.bad(list.id, frame.id)
+                self.bad(list.id, frame.id)?;
+                Ok(false)
             }
             Err(e) => Err(e.into()),
         }

@@ -5,7 +5,8 @@
 //! [`structure`] reads everything but the data, [`presence`] looks for what that refers to ([`readings`] repeats both
 //! if others overtake them), [`data`] streams packs, and [`paths`] goes through the generations again, only if
 //! something is damaged or could not be read, to say which files that concerns. [`triage`] tells the two apart. The
-//! local index is not trusted (I-6): a fresh one is made.
+//! local index is not trusted (I-6): a fresh one is made. [`read_times`] notes when which pack was read, so that a check can
+//! read what is due.
 
 mod chain;
 mod data;
@@ -13,10 +14,12 @@ mod ingest;
 mod listed;
 mod paths;
 mod presence;
+mod read_times;
 mod readings;
 mod structure;
 mod triage;
 
+use self::read_times::ReadTimes;
 use self::structure::Structure;
 use self::triage::Triage;
 use crate::error::Result;
@@ -26,7 +29,7 @@ use crate::repo::Repo;
 use chunkstore::error::Object;
 use chunkstore::live::LiveSet;
 use chunkstore::remote::ObjectName;
-use chunkstore::{ChunkId, Error as StoreError, PackId};
+use chunkstore::{ChunkId, Error as StoreError, PackId, SessionId};
 use std::collections::{BTreeSet, HashSet};
 
 /// Problems and names that a report shows; the rest is counted. Nothing that acts on a report goes by these.
@@ -49,6 +52,29 @@ pub enum ReadData {
     /// A random choice of so many percent of the packs.
     Percent(f64),
     /// A random choice of about so many bytes.
+    Size(u64),
+    /// Packs that were not read whole for some time, as far as this machine knows, the longest ago first.
+    Due {
+        /// Packs that were read since then are not due. Seconds since 1970.
+        since: i64,
+        /// How much is read of what is due; everything if there is no limit.
+        limit: Option<DueLimit>,
+    },
+}
+
+/// How much a check reads of what is due.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum DueLimit {
+    /// What is due in the `n`-th (from 1) of `of` parts.
+    Subset {
+        /// Which part, counted from 1.
+        n: u64,
+        /// How many parts there are.
+        of: u64,
+    },
+    /// So many percent of all data.
+    Percent(f64),
+    /// About so many bytes.
     Size(u64),
 }
 
@@ -127,6 +153,14 @@ pub struct CheckReport {
     pub packs_read: u64,
     /// Bytes of data that were read.
     pub bytes_read: u64,
+    /// Packs that are still due, of a check that reads what is due, and their bytes.
+    pub packs_due: u64,
+    /// The bytes of these.
+    pub bytes_due: u64,
+    /// Every byte that was stored by then has been read since, in seconds since 1970; `None` if that is not known of all
+    /// packs.
+    #[serde(skip)]
+    pub proven: Option<i64>,
     /// Damaged paths of all snapshots, and the first thousand of them.
     pub damaged_paths: u64,
     /// The first thousand of them.
@@ -142,30 +176,87 @@ pub struct CheckReport {
 /// Checks. Damage is in the report and reported to `monitor` as it is found; an error means that the check itself
 /// failed.
 pub fn run(repo: &Repo, options: &CheckOptions, monitor: &dyn Monitor) -> Result<CheckReport> {
-    run_on(repo, options, None, monitor)
+    run_within(repo, options, &CheckScope::default(), monitor)
 }
 
-/// The same, reading the data of `only` these packs.
+/// The same for what these snapshots need. Beside that, everything is checked that says where it is.
+pub fn run_for(
+    repo: &Repo,
+    options: &CheckOptions,
+    snapshots: &[SessionId],
+    monitor: &dyn Monitor,
+) -> Result<CheckReport> {
+    let scope = CheckScope {
+        snapshots: Some(snapshots),
+        packs: None,
+    };
+    run_within(repo, options, &scope, monitor)
+}
+
+/// The same as [`run`], reading the data of `only` these packs.
 pub(crate) fn run_on(
     repo: &Repo,
     options: &CheckOptions,
     only: Option<&HashSet<PackId>>,
     monitor: &dyn Monitor,
 ) -> Result<CheckReport> {
+    let scope = CheckScope {
+        snapshots: None,
+        packs: only,
+    };
+    run_within(repo, options, &scope, monitor)
+}
+
+/// What is checked, if not everything.
+#[derive(Default)]
+struct CheckScope<'a> {
+    /// The snapshots whose trees are read, and of whose data the packs are.
+    snapshots: Option<&'a [SessionId]>,
+    /// The packs whose data is read.
+    packs: Option<&'a HashSet<PackId>>,
+}
+
+fn run_within(
+    repo: &Repo,
+    options: &CheckOptions,
+    scope: &CheckScope<'_>,
+    monitor: &dyn Monitor,
+) -> Result<CheckReport> {
     monitor.phase(Phase::CheckingStructure);
     // A check that reads all packs reads those that are condemned, too.
-    let reads_all = options.read_data == ReadData::All && only.is_none();
+    let reads_all = options.read_data == ReadData::All && scope.packs.is_none() && scope.snapshots.is_none();
     let triage = Triage::new(&repo.store);
-    let (structure, mut findings) = readings::read(repo, &triage, !reads_all, monitor)?;
+    let (structure, mut findings) = readings::read(repo, &triage, scope.snapshots, !reads_all, monitor)?;
     let mut report = structure.report();
     for problem in std::mem::take(&mut findings.problems) {
         monitor.problem(&problem);
     }
+    let mut times = ReadTimes::load(repo.state(), repo.run().now_secs(), &structure.packs);
     if options.read_data != ReadData::None {
         monitor.phase(Phase::ReadingData);
-        let (packs, bytes) = data::read(repo, &triage, &structure, options, only, &mut findings, monitor)?;
-        (report.packs_read, report.bytes_read) = (packs, bytes);
+        let only = scope.packs.or(scope.snapshots.map(|_| &structure.needed));
+        let chosen = data::choose(&structure, options.read_data, only, &times)?;
+        (report.packs_due, report.bytes_due) = chosen.left;
+        let read = data::read(
+            repo,
+            &triage,
+            &structure,
+            chosen.packs,
+            (&mut findings, &mut times),
+            monitor,
+        );
+        // What was read before an error was read.
+        let saved = times.save();
+        // Without a place for notes, only a check that goes by them is worse off.
+        if let (Err(e), ReadData::Due { .. }) = (saved, options.read_data) {
+            monitor.problem(&Problem::general(Warning::ReadNotNoted(Box::new(e))));
+        }
+        (report.packs_read, report.bytes_read) = read?;
+    } else {
+        // Without it, new packs seem older than they are; where no notes can be kept that is all that is lost.
+        let _ = times.save();
     }
+    report.proven = times.proven();
     (report.unneeded_packs, report.packs_abandoned) = judge(&triage, &structure, &mut findings)?;
     structure.add_unproven(&triage, &mut findings)?;
     for problem in std::mem::take(&mut findings.problems) {
@@ -178,6 +269,12 @@ pub(crate) fn run_on(
     let unfinished = report.packs_unlisted > 0 && !report.suggest_repair_index;
     // Packs that only a segment which can't be read lists look like those of unfinished backups.
     report.suggest_prune = report.packs_abandoned > 0 || unfinished && !triage.index_is_unread();
+    add_findings(&mut report, findings);
+    Ok(report)
+}
+
+/// Counts and names what was found.
+fn add_findings(report: &mut CheckReport, findings: Findings) {
     report.hurt_packs = findings.hurt_packs;
     report.num_errors = findings.errors;
     report.num_warnings = findings.warnings;
@@ -192,7 +289,6 @@ pub(crate) fn run_on(
         .iter()
         .filter_map(|name| Some(name.strip_prefix("packs/")?.split_once('/')?.1.to_string()))
         .collect();
-    Ok(report)
 }
 
 /// Takes the packs that nothing needs from those that are hurt. Returns them, and how many damaged packs only wait for a

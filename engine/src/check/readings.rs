@@ -9,20 +9,24 @@ use super::ingest::Ingest;
 use super::presence;
 use super::structure::{ObjectNames, Structure, control_objects, generations, sizes};
 use super::triage::Triage;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::generations::Known;
 use crate::monitor::Monitor;
 use crate::repo::Repo;
+use chunkstore::SessionId;
 use chunkstore::live::LiveSet;
+use chunkstore::remote::ObjectName;
 use chunkstore::session::View;
 
 /// Readings that others may overtake.
 const TRIES: usize = 3;
 
-/// With `read_condemned`, what snapshots need and only condemned packs hold is read: a repair may have given it up.
+/// Of `only` these snapshots, or of all. With `read_condemned`, what snapshots need and only condemned packs hold is read: a
+/// repair may have given it up.
 pub(super) fn read(
     repo: &Repo,
     triage: &Triage<'_>,
+    only: Option<&[SessionId]>,
     read_condemned: bool,
     monitor: &dyn Monitor,
 ) -> Result<(Structure, Findings)> {
@@ -30,9 +34,12 @@ pub(super) fn read(
     loop {
         tries += 1;
         let known = Known::read_if_allowed(repo)?;
-        let names = ObjectNames::read(&repo.store)?;
-        let (structure, findings) = read_once(repo, triage, &known, names, read_condemned, monitor)?;
-        if findings.errors == 0 || tries == TRIES || ObjectNames::read(&repo.store)? == structure.names {
+        let names = ObjectNames::read(&repo.store)?.only(only);
+        // What is missing is looked for among all.
+        let known = only.is_none().then_some(&known);
+        let (structure, findings) = read_once(repo, triage, known, names, read_condemned, monitor)?;
+        let is_settled = || Ok::<_, Error>(ObjectNames::read(&repo.store)?.only(only) == structure.names);
+        if findings.errors == 0 || tries == TRIES || is_settled()? {
             return Ok((structure, findings));
         }
     }
@@ -41,7 +48,7 @@ pub(super) fn read(
 fn read_once(
     repo: &Repo,
     triage: &Triage<'_>,
-    known: &Known,
+    known: Option<&Known>,
     names: ObjectNames,
     read_condemned: bool,
     monitor: &dyn Monitor,
@@ -65,14 +72,28 @@ fn read_once(
     let View { condemned, .. } = view;
     let (listed, entries) = ingest.finish(triage, &mut findings);
     store.ask_sizes(index.wrong_sizes(), &mut packs)?;
+    for id in index.wrong_sizes().keys() {
+        // Its size is not known, and nothing in it will be read.
+        if let Some(error) = store.unreadable_pack(id) {
+            findings.trouble(ObjectName::pack(*id), &error);
+            triage.note_unreadable(*id, error);
+            packs.remove(id);
+        }
+    }
     let mut structure = Structure::new(names, packs, listed, index, condemned, entries);
     let mut live = LiveSet::new(store.cache())?;
     let manifests = generations(repo, triage, &mut structure, &mut live, &mut findings, monitor)?;
-    let ObjectNames {
-        snapshot_ids, trash, ..
-    } = &structure.names;
-    chain::missing(repo, triage, known, snapshot_ids, trash, &mut findings)?;
-    chain::check(repo, triage, &manifests, &mut findings)?;
+    match known {
+        Some(known) => {
+            let ObjectNames {
+                snapshot_ids, trash, ..
+            } = &structure.names;
+            chain::missing(repo, triage, known, snapshot_ids, trash, &mut findings)?;
+            chain::check(repo, triage, &manifests, &mut findings)?;
+        }
+        // Other snapshots may need what these do not.
+        None => structure.needs_more = true,
+    }
     presence::check(
         store,
         triage,

@@ -13,6 +13,7 @@ use crate::repo::Repo;
 use crate::tree::{self, CodecError, Reference, Root};
 use chunkstore::error::{Flaw, Object, Unreadable};
 use chunkstore::frame::Decoder;
+use chunkstore::id::RecordName;
 use chunkstore::index::{Condemned, Inventory, LocalIndex};
 use chunkstore::live::LiveSet;
 use chunkstore::pack::Class;
@@ -42,6 +43,15 @@ impl ObjectNames {
                 .filter_map(|id| IndexId::from_hex(id))
                 .collect(),
         })
+    }
+
+    /// The same without all snapshots but these.
+    pub fn only(mut self, snapshots: Option<&[SessionId]>) -> ObjectNames {
+        if let Some(wanted) = snapshots {
+            self.snapshot_ids.retain(|id| wanted.contains(id));
+            self.trash.clear();
+        }
+        self
     }
 }
 
@@ -135,6 +145,7 @@ pub(super) fn control_objects(
             Err(e) => findings.trouble(name, &e),
         }
     }
+    machine_records(store, triage, findings)?;
     let mut condemned = Condemned::new();
     for id in named(store, Kind::Mark)?
         .iter()
@@ -149,6 +160,19 @@ pub(super) fn control_objects(
         }
     }
     Ok(condemned)
+}
+
+fn machine_records(store: &Store, triage: &Triage<'_>, findings: &mut Findings) -> Result<()> {
+    let names = named(store, Kind::Machine)?;
+    for record in names.iter().filter_map(|id| RecordName::from_hex(id)) {
+        let name = ObjectName::machine(record);
+        match triage.sound(&name, store.read_record(record))? {
+            // A later one took its place.
+            Ok(_) | Err(StoreError::Missing { .. }) => {}
+            Err(e) => findings.trouble(name, &e),
+        }
+    }
+    Ok(())
 }
 
 fn slots(store: &Store, triage: &Triage<'_>, findings: &mut Findings) -> Result<()> {

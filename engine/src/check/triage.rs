@@ -129,6 +129,11 @@ impl<'a> Triage<'a> {
         Ok(())
     }
 
+    /// A pack is known to be unreadable.
+    pub fn note_unreadable(&self, id: PackId, error: StoreError) {
+        self.unreadable.lock().insert(id, error);
+    }
+
     pub fn is_unreadable(&self, id: &PackId) -> bool {
         self.unreadable.lock().contains_key(id)
     }

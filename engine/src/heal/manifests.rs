@@ -4,7 +4,8 @@
 use super::Healing;
 use crate::error::{Result, StoreError};
 use crate::manifest::Manifest;
-use crate::problem::Damage;
+use crate::monitor::Problem;
+use crate::problem::{Damage, Warning};
 use crate::rewrite;
 use chunkstore::SessionId;
 use chunkstore::forgotten::Forgotten;
@@ -45,7 +46,7 @@ impl Healing<'_> {
     pub(super) fn spares(&mut self, known: KnownManifests) -> Result<Vec<Spare>> {
         let KnownManifests {
             origins,
-            is_complete,
+            mut is_complete,
             damaged,
         } = known;
         if damaged.is_empty() {
@@ -57,7 +58,16 @@ impl Healing<'_> {
                 let manifest = match origin.store.stored_manifest(id) {
                     Ok(body) => Manifest::decode(id, &body)?,
                     Err(e) if e.is_hurt() => continue,
-                    Err(e) => return Err(e.into()),
+                    Err(e) => match origin.store.judge(e) {
+                        // It may be one of those that are looked for.
+                        e if e.is_unreadable() => {
+                            let (name, unread) = (ObjectName::snapshot(id), Warning::Unread(e));
+                            self.monitor.problem(&Problem::warning(name, unread));
+                            is_complete = false;
+                            continue;
+                        }
+                        e => return Err(e.into()),
+                    },
                 };
                 let first = manifest.original.unwrap_or(id);
                 if !origins.contains(&first) && !origins.contains(&id) {
@@ -89,6 +99,11 @@ impl Healing<'_> {
     pub(super) fn put_manifest(&mut self, spare: &Spare) -> Result<()> {
         if self.healed.chunks_lost > 0 {
             self.lose_manifest(spare.id, Damage::PartLost);
+            return Ok(());
+        }
+        if self.healed.chunks_unread > 0 {
+            // Another run may find all of it.
+            self.healed.snapshots_unreadable += 1;
             return Ok(());
         }
         if !self.options.dry_run {

@@ -16,8 +16,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How long the kernel may keep an answer.
+/// How long the kernel may keep an answer about what is in a snapshot, and one about what is above.
 const VALID: Duration = Duration::from_secs(24 * 3600);
+const VALID_ABOVE: Duration = Duration::from_secs(1);
+/// KiB that the kernel reads ahead: by itself it asks for no more than 128, and so for one piece of a chunk at a time.
+const READ_AHEAD_KIB: &str = "1024";
 const THREADS: usize = 4;
 const DEVICE: &str = "/dev/fuse";
 /// Places in a directory that `.` and `..` take.
@@ -43,6 +46,9 @@ pub(super) fn start(tree: SnapshotTree, at: &Path, others: bool) -> Result<Sessi
     }
     config.n_threads = Some(THREADS);
     let session = fuser::Session::new(Answers(tree), at, &config).and_then(fuser::Session::spawn);
+    if session.is_ok() {
+        read_ahead(at);
+    }
     session.map(Session).map_err(|e| match e.kind() {
         // Neither the rights nor the helper that has them.
         io::ErrorKind::NotFound => MountError::NotSupported,
@@ -64,7 +70,24 @@ impl Session {
     }
 }
 
+/// Lets the kernel read more ahead, which only root may set. Without it, reading takes more requests.
+fn read_ahead(at: &Path) {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(found) = std::fs::metadata(at) else { return };
+    let (major, minor) = device_numbers(found.dev());
+    let setting = format!("/sys/class/bdi/{major}:{minor}/read_ahead_kb");
+    let _refused = std::fs::write(setting, READ_AHEAD_KIB);
+}
+
 struct Answers(SnapshotTree);
+
+/// How long an answer about this number may be kept.
+fn valid(number: u64) -> Duration {
+    match SnapshotTree::may_change(number) {
+        true => VALID_ABOVE,
+        false => VALID,
+    }
+}
 
 fn errno(why: NoAnswer) -> Errno {
     match why {
@@ -185,14 +208,14 @@ impl Filesystem for Answers {
 
     fn lookup(&self, _: &Request, INodeNo(parent): INodeNo, name: &OsStr, reply: ReplyEntry) {
         match self.0.lookup(parent, name.as_bytes()) {
-            Ok(node) => reply.entry(&VALID, &attr_of(node.inode, &node.entry), Generation(0)),
+            Ok(node) => reply.entry(&valid(parent), &attr_of(node.inode, &node.entry), Generation(0)),
             Err(why) => reply.error(errno(why)),
         }
     }
 
     fn getattr(&self, _: &Request, INodeNo(inode): INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
         match self.0.node(inode) {
-            Ok(node) => reply.attr(&VALID, &attr_of(inode, &node.entry)),
+            Ok(node) => reply.attr(&valid(inode), &attr_of(inode, &node.entry)),
             Err(why) => reply.error(errno(why)),
         }
     }
@@ -216,8 +239,11 @@ impl Filesystem for Answers {
         reply.opened(FileHandle(0), FopenFlags::FOPEN_KEEP_CACHE);
     }
 
-    fn opendir(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
-        let keep = FopenFlags::FOPEN_KEEP_CACHE | FopenFlags::FOPEN_CACHE_DIR;
+    fn opendir(&self, _: &Request, INodeNo(inode): INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        let keep = match SnapshotTree::may_change(inode) {
+            true => FopenFlags::empty(),
+            false => FopenFlags::FOPEN_KEEP_CACHE | FopenFlags::FOPEN_CACHE_DIR,
+        };
         reply.opened(FileHandle(0), keep);
     }
 
@@ -256,9 +282,10 @@ impl Filesystem for Answers {
         offset: u64,
         mut reply: ReplyDirectoryPlus,
     ) {
+        let valid = valid(inode.0);
         let listed = self.list(inode, offset, &mut |inode, next, attr, name| {
             let name = OsStr::from_bytes(name);
-            reply.add(INodeNo(inode), next, name, &VALID, attr, Generation(0))
+            reply.add(INodeNo(inode), next, name, &valid, attr, Generation(0))
         });
         match listed {
             Ok(()) => reply.ok(),

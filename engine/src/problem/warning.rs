@@ -24,8 +24,8 @@ pub enum Warning {
     CacheNotUsed(StoreError),
     /// A damaged index segment, ignored by this run.
     SegmentIgnored,
-    /// An index segment that can't be read: what it lists counts as not stored.
-    SegmentUnread(StoreError),
+    /// An index segment or pack that can't be read: what it holds counts as not stored.
+    Unread(StoreError),
     /// A damaged pack: the next backup stores again what its source still has of it.
     PackSize(WrongSize),
     /// More packs of the wrong size than are named.
@@ -108,6 +108,8 @@ pub enum Warning {
     ChangedAtBackup,
     /// No snapshot has these tags, which a policy keeps.
     NoSuchTags(Vec<String>),
+    /// What a check has read could not be noted: a later one reads it again.
+    ReadNotNoted(Box<Error>),
     /// Metadata that this user may not put back.
     Metadata(MetaPart, i32),
 }

@@ -9,7 +9,8 @@ use super::{
     Noted, ReplicateOptions, Replicated, debts, note, note_place, noted, noted_place, repay, run, run_after,
 };
 use crate::error::{Error, Result};
-use crate::monitor::{Monitor, Phase, Problem, Progress};
+use crate::monitor::{Monitor, Phase, Problem, ProblemKind, Progress};
+use crate::problem::Warning;
 use crate::repo::Repo;
 use crate::run::RunContext;
 use chunkstore::SessionId;
@@ -382,6 +383,10 @@ impl Monitor for FollowerWatch {
     fn progress(&self, _: &Progress) {}
     fn current(&self, _: &[u8]) {}
     fn problem(&self, problem: &Problem) {
+        // About the first repository, of which the backup itself reports it.
+        if matches!(problem.what, ProblemKind::Warning(Warning::Unread(_))) {
+            return;
+        }
         let mut problems = self.problems.lock();
         if problems.len() < PROBLEMS && !problems.contains(problem) {
             problems.push(problem.clone());

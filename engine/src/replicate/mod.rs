@@ -23,7 +23,6 @@ use crate::problem::Warning;
 use crate::references;
 use crate::repo::{Repo, index_progress};
 use crate::tree::{Root, Segments, decode_page};
-use chunkstore::SessionId;
 use chunkstore::error::Operation;
 use chunkstore::frame::Decoder;
 use chunkstore::live::LiveSet;
@@ -32,6 +31,7 @@ use chunkstore::remote::ObjectName;
 use chunkstore::session::{self, Session};
 use chunkstore::transfer::{self, Origin, TransferStats};
 use chunkstore::writer::{Absent, Writer};
+use chunkstore::{IndexId, SessionId};
 use std::collections::{HashSet, VecDeque};
 use std::fs::File;
 use std::sync::atomic::AtomicU64;
@@ -139,6 +139,7 @@ fn bring_wanted(
         session,
         there,
         parents: newest.into(),
+        told: HashSet::new(),
         bytes: AtomicU64::new(0),
     };
     let brought = replication.bring_all(&snapshots, done);
@@ -174,6 +175,8 @@ struct Replication<'a> {
     there: HashSet<SessionId>,
     /// Generations at the replica that vouch for what they share with one that comes; few.
     parents: VecDeque<SessionId>,
+    /// Index segments of the origin that were reported as unreadable.
+    told: HashSet<IndexId>,
     bytes: AtomicU64,
 }
 
@@ -205,7 +208,12 @@ impl Replication<'_> {
                     };
                     match &e {
                         e if e.is_damage() => done.damaged += 1,
-                        e if e.concerns_one_object() => done.unread += 1,
+                        e if e.concerns_one_object() => {
+                            done.unread += 1;
+                            let made = snapshot.manifest.original.unwrap_or(snapshot.id);
+                            // Or a later generation would hide it. Without the note, `replicate --all` brings it.
+                            let _ = debts::owe(self.from, &self.to.store.folder(), made);
+                        }
                         _ => return Err(e.into()),
                     }
                     self.report_damaged(snapshot, &e);
@@ -300,7 +308,11 @@ impl Replication<'_> {
         writer.index(&mut on_progress)?;
         let origin = match self.origin.take() {
             Some(origin) => origin,
-            None => Origin::open(self.from.store.clone(), &mut on_progress)?,
+            None => {
+                let origin = Origin::open(self.from.store.clone(), &mut on_progress)?;
+                self.tell_unread();
+                origin
+            }
         };
         let origin = self.origin.insert(origin);
         let reader = Reader::with_index(self.from.store.clone(), &origin.index);
@@ -322,8 +334,19 @@ impl Replication<'_> {
         self.monitor.phase(Phase::Replicating);
         let on_bytes = |bytes| monitor::sent(self.monitor, self.to.run().cancel(), &self.bytes, bytes);
         let brought = transfer::transfer(origin, &self.to.store, writer, &mut wanted, false, &on_bytes)?;
-        writer.absent(&mut lacking, &mut |absent| Err(StoreError::missing(absent)))?;
+        writer.absent(&mut lacking, &mut |absent| Err(self.from.store.unknown(absent)))?;
         Ok(brought)
+    }
+
+    /// Tells of index segments of the origin that can't be read: what only they list does not come.
+    fn tell_unread(&mut self) {
+        for (id, error) in self.from.store.unreadable_segments() {
+            if self.told.insert(id) {
+                let unread = Warning::Unread(error);
+                self.monitor
+                    .problem(&Problem::warning(ObjectName::index(id), unread));
+            }
+        }
     }
 
     fn tell_busy(&self, snapshot: &Snapshot) {

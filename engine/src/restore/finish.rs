@@ -17,7 +17,9 @@ use std::collections::BTreeMap;
 
 /// What was finished so far, written to disk. What can't be is removed.
 pub(super) fn on_disk(shared: &Shared<'_>, worker: &mut RestoreWorker<'_, '_>) -> Result<Vec<Finished>> {
-    let finished = std::mem::take(&mut *shared.finished.lock());
+    let mut finished = std::mem::take(&mut *shared.finished.lock());
+    // They were written by where their bytes lie, which may be all over the tree: so each directory is opened once.
+    finished.sort_by(|a, b| a.job.dir.cmp(&b.job.dir));
     let mut devices: BTreeMap<u64, DirPath> = BTreeMap::new();
     for Finished { job, id } in &finished {
         devices.entry(id.dev).or_insert_with(|| job.dir.clone());

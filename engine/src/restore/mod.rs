@@ -25,6 +25,7 @@ mod journal;
 mod leftovers;
 mod links;
 mod locked;
+mod open_dirs;
 mod opened;
 mod plan;
 mod pool;

@@ -8,6 +8,7 @@ use chunkstore::index::LocalIndex;
 use chunkstore::pack::Class;
 use chunkstore::{ChunkId, PackId, Place, SmallFile};
 use parking_lot::{Condvar, Mutex};
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -216,15 +217,25 @@ impl Builder {
 
     /// Leads small files whose bundle is gone to the one that a collection moved them to.
     fn follow_moved(&mut self, index: &LocalIndex) -> Result<()> {
-        let mut last: Option<(ChunkId, bool)> = None;
+        let mut bundles: Vec<ChunkId> = Vec::new();
+        for part in self.parts.iter().filter(|part| part.file.is_some()) {
+            if bundles.last() != Some(&part.id) {
+                bundles.push(part.id);
+            }
+        }
+        let mut gone: HashSet<ChunkId> = HashSet::new();
+        for ids in bundles.chunks(LOOK_UPS) {
+            let located = index.locate_sorted(ids)?;
+            let lacking = ids.iter().zip(located).filter(|(_, located)| located.is_none());
+            gone.extend(lacking.map(|(id, _)| *id));
+        }
+        let is_moved = |part: &FilePart| part.file.filter(|file| gone.contains(&file.bundle));
+        let files: Vec<SmallFile> = self.parts.iter().filter_map(is_moved).collect();
+        let mut found = index.find_all_moved(&files)?.into_iter();
         for part in &mut self.parts {
-            let Some(file) = part.file else { continue };
-            let there = match last {
-                Some((id, there)) if id == file.bundle => there,
-                _ => index.locate(&file.bundle)?.is_some(),
-            };
-            last = Some((file.bundle, there));
-            if !there && let Some((now, _)) = index.find_moved(&file)? {
+            if is_moved(part).is_some()
+                && let Some(now) = found.next().flatten()
+            {
                 (part.id, part.from) = (now.bundle, now.offset);
             }
         }

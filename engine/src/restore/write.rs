@@ -7,6 +7,7 @@ use super::fault::{Fault, RestoreOutcome};
 use super::job::{Action, Failure, FileJob};
 use super::leftovers::temporary_name;
 use super::links::Link;
+use super::open_dirs::OpenDirs;
 use super::route::Route;
 use super::shared::{Shared, below};
 use super::window::{Builder, FilePart, Frame, Read, Window};
@@ -23,14 +24,16 @@ use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Directories that a thread keeps open.
+/// Directories that a thread keeps open. Bundles that a collection made hold files from all over the tree, in its order:
+/// fewer than there are directories would all be opened again for each bundle.
 const DIRS_LEAST: usize = 2;
-const DIRS_MOST: usize = 16;
+const DIRS_MOST: usize = 1024;
+/// Directories on the way to deep ones that are kept open.
+const ROUTE_MOST: usize = 8;
 
 pub(super) struct RestoreWorker<'r, 'a> {
     pub shared: &'r Shared<'a>,
-    /// Last used first.
-    dirs: Vec<(DirPath, Arc<TargetDir>)>,
+    dirs: OpenDirs,
     /// For so many, and for those of the route.
     room: Permit,
     route: Route,
@@ -44,8 +47,8 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
         let room = descriptors::hold(DIRS_LEAST, DIRS_MOST);
         Ok(RestoreWorker {
             shared,
-            dirs: Vec::new(),
-            route: Route::new(room.count() / 2),
+            dirs: OpenDirs::default(),
+            route: Route::new((room.count() / 2).min(ROUTE_MOST)),
             room,
             decoder: Decoder::new()?,
             stored: Vec::new(),
@@ -55,21 +58,12 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
 
     /// The directory at `path` of the generation, opened without following a link.
     pub fn dir(&mut self, path: &DirPath) -> RestoreOutcome<Arc<TargetDir>> {
-        let known = self
-            .dirs
-            .iter()
-            .position(|(p, _)| Arc::ptr_eq(p, path) || **p == **path);
-        let found = match known {
-            Some(i) => self.dirs.remove(i),
-            None => {
-                let dir = Arc::new(self.reach(path)?);
-                let room = self.room.count().saturating_sub(self.route.len());
-                self.dirs.truncate(room.saturating_sub(1));
-                (path.clone(), dir)
-            }
-        };
-        let dir = found.1.clone();
-        self.dirs.insert(0, found);
+        if let Some(known) = self.dirs.get(path) {
+            return Ok(known);
+        }
+        let dir = Arc::new(self.reach(path)?);
+        let room = self.room.count().saturating_sub(self.route.len());
+        self.dirs.put(path, &dir, room);
         Ok(dir)
     }
 

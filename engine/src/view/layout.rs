@@ -1,5 +1,6 @@
-//! The directories above the snapshots: by id, by time, by host and by tag, each with a link `latest` where that means
-//! something. They are made once, from the list of snapshots, and hold nothing of what is in these.
+//! The directories above the snapshots: by id, by time, by host, by set and by tag, each with a link `latest` where that
+//! means something. They are made from the list of snapshots, and hold nothing of what is in these. When there are other
+//! snapshots, they are made again, and what was there before keeps its number.
 
 use crate::facts::SnapshotInfo;
 use crate::select::{self, Filter};
@@ -24,17 +25,37 @@ pub(super) enum LayoutEntry {
 pub(super) struct ViewLayout {
     /// The first is the top.
     pub dirs: Vec<BTreeMap<Vec<u8>, LayoutEntry>>,
-    /// Where links lead.
-    pub links: Vec<Vec<u8>>,
+    /// The directory that each link is in, and where it leads: one that leads elsewhere is another link.
+    links: Vec<(usize, Vec<u8>)>,
+    /// Numbers of directories by the one that they are in, and their names.
+    numbers: BTreeMap<(usize, Vec<u8>), usize>,
 }
 
 impl ViewLayout {
-    /// `facts` oldest first.
-    pub fn of(facts: &[SnapshotInfo]) -> ViewLayout {
+    /// The layout for these snapshots, oldest first, of which each has its number.
+    pub fn renewed(&self, facts: &[SnapshotInfo], numbers: &[usize]) -> ViewLayout {
         let mut layout = ViewLayout {
-            dirs: vec![BTreeMap::new()],
-            links: Vec::new(),
+            dirs: vec![BTreeMap::new(); self.dirs.len().max(1)],
+            links: self.links.clone(),
+            numbers: self.numbers.clone(),
         };
+        layout.fill(facts);
+        for entry in layout.dirs.iter_mut().flat_map(BTreeMap::values_mut) {
+            if let LayoutEntry::Snapshot(at) = entry {
+                *at = numbers.get(*at).copied().unwrap_or(*at);
+            }
+        }
+        layout
+    }
+
+    /// Where a link leads.
+    pub fn target(&self, link: usize) -> Option<&Vec<u8>> {
+        self.links.get(link).map(|(_, target)| target)
+    }
+
+    /// Snapshots by their places among `facts`.
+    fn fill(&mut self, facts: &[SnapshotInfo]) {
+        let layout = self;
         let all: Vec<usize> = (0..facts.len()).collect();
         let ids = layout.dir(0, b"ids");
         for (at, facts) in facts.iter().enumerate() {
@@ -55,6 +76,14 @@ impl ViewLayout {
             let dir = layout.dir(hosts, &component(host));
             layout.by_time(dir, facts, &of_host.collect::<Vec<_>>());
         }
+        let sets = layout.dir(0, b"sets");
+        let names: BTreeSet<&String> = facts.iter().map(|facts| &facts.set).collect();
+        for set in names.into_iter().filter(|set| !set.is_empty()) {
+            let of_set = all.iter().copied();
+            let of_set = of_set.filter(|at| facts.get(*at).is_some_and(|facts| facts.set == *set));
+            let dir = layout.dir(sets, &component(set));
+            layout.by_time(dir, facts, &of_set.collect::<Vec<_>>());
+        }
         let tags = layout.dir(0, b"tags");
         let names: BTreeSet<&String> = facts.iter().flat_map(|facts| &facts.tags).collect();
         for tag in names {
@@ -63,7 +92,6 @@ impl ViewLayout {
             let dir = layout.dir(tags, &component(tag));
             layout.by_time(dir, facts, &tagged.collect::<Vec<_>>());
         }
-        layout
     }
 
     /// A directory in another; that of an earlier call if there is one of this name.
@@ -72,8 +100,11 @@ impl ViewLayout {
         if let Some(LayoutEntry::Dir(known)) = known {
             return *known;
         }
-        self.dirs.push(BTreeMap::new());
-        let number = self.dirs.len() - 1;
+        let dirs = &mut self.dirs;
+        let number = *self.numbers.entry((within, name.to_vec())).or_insert_with(|| {
+            dirs.push(BTreeMap::new());
+            dirs.len() - 1
+        });
         self.put(within, name.to_vec(), LayoutEntry::Dir(number));
         number
     }
@@ -112,8 +143,12 @@ impl ViewLayout {
             return;
         };
         if let Some(name) = names.remove(&latest.id) {
-            self.links.push(name.into_bytes());
-            let number = self.links.len() - 1;
+            let link = (dir, name.into_bytes());
+            let known = self.links.iter().rposition(|known| *known == link);
+            let number = known.unwrap_or_else(|| {
+                self.links.push(link);
+                self.links.len() - 1
+            });
             self.put(dir, b"latest".to_vec(), LayoutEntry::Link(number));
         }
     }
@@ -176,8 +211,8 @@ mod tests {
             snapshot(2, 200, "c", &["x", ".."]),
             snapshot(3, 200, "c", &[]),
         ];
-        let layout = ViewLayout::of(&facts);
-        assert_eq!(names(&layout, &[]), ["hosts", "ids", "snapshots", "tags"]);
+        let layout = ViewLayout::default().renewed(&facts, &[0, 1, 2]);
+        assert_eq!(names(&layout, &[]), ["hosts", "ids", "sets", "snapshots", "tags"]);
         assert_eq!(names(&layout, &["ids"]), ["01010101", "02020202", "03030303"]);
         assert_eq!(names(&layout, &["hosts"]), ["a_b", "c"]);
         assert_eq!(names(&layout, &["hosts", "c"]).len(), 3);
@@ -185,6 +220,49 @@ mod tests {
         assert_eq!(names(&layout, &["tags"]), ["_..", "x"]);
         assert_eq!(names(&layout, &["tags", "x"]).len(), 3);
         assert_eq!(names(&layout, &["snapshots"]).len(), 4);
-        assert_eq!(names(&ViewLayout::of(&[]), &["snapshots"]), [""; 0]);
+        let none = ViewLayout::default().renewed(&[], &[]);
+        assert_eq!(names(&none, &["snapshots"]), [""; 0]);
+        assert_eq!(names(&layout, &["sets"]), [""; 0]);
+    }
+    fn entry<'l>(layout: &'l ViewLayout, path: &[&str]) -> &'l LayoutEntry {
+        let (name, above) = path.split_last().unwrap();
+        let mut at = 0;
+        for name in above {
+            let Some(LayoutEntry::Dir(next)) = layout.dirs[at].get(name.as_bytes()) else {
+                panic!("no {name}")
+            };
+            at = *next;
+        }
+        &layout.dirs[at][name.as_bytes()]
+    }
+
+    /// Numbers are what the system knows things by.
+    #[test]
+    fn what_stays_keeps_its_number() {
+        let (old, mut new) = (snapshot(1, 100, "m", &["z"]), snapshot(2, 200, "a", &["a"]));
+        new.set = "letters".into();
+        let before = ViewLayout::default().renewed(std::slice::from_ref(&old), &[0]);
+        let after = before.renewed(&[old.clone(), new], &[0, 7]);
+        for path in [
+            &["hosts", "m"][..],
+            &["tags", "z"],
+            &["ids", "01010101"],
+            &["hosts", "m", "latest"],
+        ] {
+            assert_eq!(entry(&before, path), entry(&after, path), "{path:?}");
+        }
+        assert_eq!(*entry(&after, &["ids", "02020202"]), LayoutEntry::Snapshot(7));
+        assert_eq!(names(&after, &["sets", "letters"]).len(), 2);
+        // It leads elsewhere.
+        assert_ne!(
+            entry(&before, &["snapshots", "latest"]),
+            entry(&after, &["snapshots", "latest"])
+        );
+        let again = after.renewed(&[old], &[0]);
+        assert_eq!(
+            entry(&before, &["snapshots", "latest"]),
+            entry(&again, &["snapshots", "latest"])
+        );
+        assert_eq!(names(&again, &["sets"]), [""; 0]);
     }
 }

@@ -25,6 +25,15 @@ impl<K: Eq + Clone, V: Clone> Recent<K, V> {
         Some(value)
     }
 
+    /// Whether it is there; that it is asked for does not count as use.
+    pub fn holds(&self, key: &K) -> bool {
+        self.items.iter().any(|(known, _)| known == key)
+    }
+
+    pub fn clear(&mut self) {
+        self.items.clear();
+    }
+
     pub fn put(&mut self, key: K, value: V) {
         self.items.retain(|(known, _)| *known != key);
         self.items.truncate(self.room.saturating_sub(1));

@@ -1,5 +1,6 @@
 //! All snapshots as one tree of directories: names, entries and bytes by numbers of inodes, for whoever shows it as a file
-//! system. Nothing can be changed, so every answer holds for as long as the tree is shown.
+//! system. A snapshot never changes, so every answer about what is in one holds for as long as the tree is shown. The
+//! directories above them change when snapshots come and go.
 
 use super::layout::{LayoutEntry, ViewLayout};
 use super::{Seen, View};
@@ -11,6 +12,8 @@ use crate::problem::{Damage, Problem, ProblemKind, Unread};
 use crate::repo::Repo;
 use chunkstore::SessionId;
 use jiff::Timestamp;
+use parking_lot::RwLock;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Inodes: from 1 on directories above snapshots, then links among them; with a snapshot's number in the upper bits what
@@ -46,13 +49,45 @@ pub struct ViewNode {
     pub entry: Entry,
 }
 
+/// Looks for other snapshots whenever somebody looks into a directory above them: all that there are, oldest first, if
+/// there are others than before. It decides how often it really looks.
+pub type Look = dyn Fn() -> Option<Vec<SnapshotInfo>> + Send + Sync;
+
 pub struct SnapshotTree {
     view: View,
-    layout: ViewLayout,
-    /// Oldest first.
-    snapshots: Vec<SnapshotInfo>,
+    above: RwLock<AboveSnapshots>,
+    look: Box<Look>,
     owner: (u32, u32),
     tell: Box<dyn Fn(Problem) + Send + Sync>,
+}
+
+/// What is above the snapshots.
+#[derive(Default)]
+struct AboveSnapshots {
+    layout: ViewLayout,
+    /// By number; those that are gone stay, for who has them open.
+    snapshots: Vec<SnapshotInfo>,
+    /// When the newest was made.
+    newest: Option<Timestamp>,
+}
+
+impl AboveSnapshots {
+    /// `listed` oldest first.
+    fn renew(&mut self, listed: &[SnapshotInfo]) {
+        let mut known: HashMap<SessionId, usize> = HashMap::new();
+        known.extend(self.snapshots.iter().enumerate().map(|(n, facts)| (facts.id, n)));
+        let mut numbers = Vec::with_capacity(listed.len());
+        for facts in listed {
+            let number = *known.entry(facts.id).or_insert(self.snapshots.len());
+            match self.snapshots.get_mut(number) {
+                Some(before) => *before = facts.clone(),
+                None => self.snapshots.push(facts.clone()),
+            }
+            numbers.push(number);
+        }
+        self.layout = self.layout.renewed(listed, &numbers);
+        self.newest = listed.last().map(|facts| facts.time);
+    }
 }
 
 /// What an inode is.
@@ -82,21 +117,37 @@ impl SnapshotTree {
     /// read.
     pub fn new(
         repo: Arc<Repo>,
-        snapshots: Vec<SnapshotInfo>,
+        snapshots: &[SnapshotInfo],
         owner: (u32, u32),
+        look: Box<Look>,
         tell: Box<dyn Fn(Problem) + Send + Sync>,
     ) -> SnapshotTree {
+        let mut above = AboveSnapshots::default();
+        above.renew(snapshots);
         SnapshotTree {
             view: View::new(repo),
-            layout: ViewLayout::of(&snapshots),
-            snapshots,
+            above: RwLock::new(above),
+            look,
             owner,
             tell,
         }
     }
 
+    /// Whether a number is of a directory or link above the snapshots, which may change.
+    pub fn may_change(number: u64) -> bool {
+        number >> BITS == 0
+    }
+
+    /// Looks for other snapshots.
+    fn refresh(&self) {
+        if let Some(listed) = (self.look)() {
+            self.above.write().renew(&listed);
+        }
+    }
+
     pub fn node(&self, number: u64) -> Answer<ViewNode> {
-        Ok(self.shown(self.inode(number)?))
+        let inode = self.inode(number)?;
+        Ok(self.shown(&self.above.read(), inode))
     }
 
     /// What `name` leads to in a directory.
@@ -104,8 +155,11 @@ impl SnapshotTree {
         let inode = self.inode(parent)?;
         let (snapshot, path) = match &inode {
             Inode::Above(at) => {
-                let found = self.layout.dirs.get(*at).and_then(|dir| dir.get(name));
-                return found.map(|entry| self.named(entry, name)).ok_or(NoAnswer::Absent);
+                self.refresh();
+                let above = self.above.read();
+                let found = above.layout.dirs.get(*at).and_then(|dir| dir.get(name));
+                let found = found.map(|entry| self.named(&above, entry, name));
+                return found.ok_or(NoAnswer::Absent);
             }
             Inode::Link(_) => return Err(NoAnswer::NotADirectory),
             Inode::Root(snapshot) | Inode::Inside(snapshot, _) => (*snapshot, inode.path()),
@@ -113,7 +167,7 @@ impl SnapshotTree {
         let found = self.view.lookup(self.id(snapshot)?, &path, name);
         let found = found.map_err(|e| self.failed(&join(&path, name), e))?;
         found
-            .map(|seen| self.shown(Inode::Inside(snapshot, Box::new(seen))))
+            .map(|seen| self.shown(&self.above.read(), Inode::Inside(snapshot, Box::new(seen))))
             .ok_or(NoAnswer::Absent)
     }
 
@@ -128,10 +182,14 @@ impl SnapshotTree {
         let directory = self.inode(number)?;
         let snapshot = match &directory {
             Inode::Above(at) => {
-                let names = self.layout.dirs.get(*at).into_iter().flatten();
+                if place == 0 {
+                    self.refresh();
+                }
+                let above = self.above.read();
+                let names = above.layout.dirs.get(*at).into_iter().flatten();
                 let skip = usize::try_from(place).unwrap_or(usize::MAX);
                 for (n, (name, entry)) in names.enumerate().skip(skip) {
-                    let node = self.named(entry, name);
+                    let node = self.named(&above, entry, name);
                     if !each(n as u64 + 1, node.inode, &node.entry) {
                         break;
                     }
@@ -153,17 +211,18 @@ impl SnapshotTree {
 
     /// Up to `len` bytes of a file from `offset` on.
     pub fn read(&self, number: u64, offset: u64, len: usize) -> Answer<Vec<u8>> {
-        match self.inode(number)? {
-            Inode::Inside(_, seen) => {
-                let read = self.view.read(&seen, offset, len);
-                read.map_err(|e| self.failed(&join(&seen.dir, &seen.entry.name), e))
-            }
-            Inode::Above(_) | Inode::Link(_) | Inode::Root(_) => Err(NoAnswer::NotAFile),
-        }
+        let (above, within) = (number >> BITS, number & ROOT);
+        let snapshot = above.checked_sub(1).filter(|_| within != ROOT);
+        let id = self.id(snapshot.ok_or(NoAnswer::NotAFile)? as usize)?;
+        let file = self.view.open(id, within).map_err(|e| self.failed(b"", e))?;
+        let file = file.ok_or(NoAnswer::NotAFile)?;
+        let read = self.view.read(&file, offset, len);
+        read.map_err(|e| self.failed(&file.path(), e))
     }
 
     fn id(&self, snapshot: usize) -> Answer<SessionId> {
-        let facts = self.snapshots.get(snapshot);
+        let above = self.above.read();
+        let facts = above.snapshots.get(snapshot);
         facts.map(|facts| facts.id).ok_or(NoAnswer::Unknown)
     }
 
@@ -203,18 +262,19 @@ impl SnapshotTree {
             .ok_or(NoAnswer::Unknown)
     }
 
-    fn named(&self, entry: &LayoutEntry, name: &[u8]) -> ViewNode {
-        let mut node = self.shown(match entry {
+    fn named(&self, above: &AboveSnapshots, entry: &LayoutEntry, name: &[u8]) -> ViewNode {
+        let inode = match entry {
             LayoutEntry::Dir(at) => Inode::Above(*at),
             LayoutEntry::Snapshot(at) => Inode::Root(*at),
             LayoutEntry::Link(at) => Inode::Link(*at),
-        });
+        };
+        let mut node = self.shown(above, inode);
         node.entry.name = name.to_vec();
         node
     }
 
-    fn shown(&self, of: Inode) -> ViewNode {
-        let newest = self.snapshots.last().map(|facts| facts.time);
+    fn shown(&self, above: &AboveSnapshots, of: Inode) -> ViewNode {
+        let newest = above.newest;
         match of {
             Inode::Above(at) => ViewNode {
                 inode: at as u64 + 1,
@@ -224,14 +284,14 @@ impl SnapshotTree {
                 inode: at as u64 + 1 + LINKS,
                 entry: self.made(
                     Kind::Symlink {
-                        target: self.layout.links.get(at).cloned().unwrap_or_default(),
+                        target: above.layout.target(at).cloned().unwrap_or_default(),
                     },
                     newest,
                 ),
             },
             Inode::Root(snapshot) => ViewNode {
                 inode: inode(snapshot, ROOT),
-                entry: self.made(Kind::Dir, self.snapshots.get(snapshot).map(|facts| facts.time)),
+                entry: self.made(Kind::Dir, above.snapshots.get(snapshot).map(|facts| facts.time)),
             },
             Inode::Inside(snapshot, seen) => ViewNode {
                 inode: inode(snapshot, seen.number),

@@ -3,11 +3,11 @@
 use super::node::{Handles, Lent, Node, Way};
 use super::sources::{LeftOut, Source};
 use super::step::{DirListing, ListOutcome, Visit, Work};
-use super::{BATCH, Batch, Found, Mount};
+use super::{BATCH, Batch, Found, Mount, SNAPSHOTS_FOLDER};
 use crate::dump::is_temporary;
 use crate::entry::{DirPath, Kind, Meta, Trouble, join};
 use crate::filter::Filter;
-use crate::fsmeta::{AsFd, Blank, FollowLinks, Hint, Names, examine, is_gone, list_dir};
+use crate::fsmeta::{AsFd, Blank, FollowLinks, Hint, Names, is_gone, list_dir};
 use crate::platform::errno::{NOT_A_DIRECTORY, NOT_FOUND, errno_of};
 use crate::platform::paths::from_root;
 use crate::restore::is_leftover;
@@ -227,6 +227,7 @@ impl Lister {
             scratch.path.extend_from_slice(name);
             match listing.visit.sources.as_ref().and_then(|s| s.child(name)) {
                 Some(source) => self.examine_source(listing, source, scratch, &mut to),
+                None if name == SNAPSHOTS_FOLDER => {}
                 None if is_leftover(name) || is_temporary(name) => {
                     self.leftovers.fetch_add(1, Ordering::Relaxed);
                 }
@@ -257,7 +258,7 @@ impl Lister {
         if by_name && hint != Hint::Unknown && left_out(hint == Hint::Dir) {
             return false;
         }
-        let (kind, meta, mount) = match examine(listing.handle.as_fd(), name, FollowLinks::No, &to.blank) {
+        let (kind, meta, mount) = match self.look(listing, name, &scratch.path, FollowLinks::No, &to.blank) {
             Ok(known) => known,
             // Removed since it was listed: as if it had been removed before.
             Err(e) if is_gone(&e) => return false,
@@ -283,7 +284,7 @@ impl Lister {
         let enter = is_dir && (!self.filter.one_file_system() || meta.dev == listing.visit.dev);
         if enter {
             to.dirs.push(Visit {
-                node: Node::new(Some(listing.visit.node.clone()), name, Way::Listed),
+                node: self.node(listing, name, Way::Listed, &scratch.path),
                 full: true,
                 dev: listing.visit.dev,
                 own_dev: meta.dev,
@@ -329,18 +330,18 @@ impl Lister {
         scratch: &Scratch,
         to: &mut Examined,
     ) -> bool {
-        let handle = listing.handle.as_fd();
         let follow = match source.followed {
             true => FollowLinks::Yes,
             false => FollowLinks::No,
         };
-        let (mut kind, mut meta, mount) = match examine(handle, &source.name, follow, &to.blank) {
-            Ok(known) => known,
-            Err(e) => {
-                self.note_missing(source, &scratch.path, errno_of(&e));
-                return true;
-            }
-        };
+        let (mut kind, mut meta, mount) =
+            match self.look(listing, &source.name, &scratch.path, follow, &to.blank) {
+                Ok(known) => known,
+                Err(e) => {
+                    self.note_missing(source, &scratch.path, errno_of(&e));
+                    return true;
+                }
+            };
         let is_dir = kind == Kind::Dir;
         if self.filter.leaves_out_source(&scratch.path, is_dir) {
             self.excluded.lock().push(from_root(&scratch.path));
@@ -348,13 +349,16 @@ impl Lister {
         }
         let mut special = false;
         if self.read_special
-            && let Ok((there, of_it, _)) = examine(handle, &source.name, FollowLinks::Yes, &to.blank)
+            && let Ok((there, of_it, _)) =
+                self.look(listing, &source.name, &scratch.path, FollowLinks::Yes, &to.blank)
             && is_special(&there)
         {
             (kind, meta, special) = (Kind::File, of_it, true);
         }
         match is_dir {
-            true => to.dirs.push(named_dir(listing, source, &meta)),
+            true => to
+                .dirs
+                .push(self.named_dir(listing, source, &scratch.path, &meta)),
             // A link is stored as a link, so what the user reaches through it has no place.
             false => source.children.iter().for_each(|below| {
                 let path = join(&scratch.path, &below.name);
@@ -384,10 +388,11 @@ impl Lister {
         scratch: &Scratch,
         to: &mut Examined,
     ) -> bool {
-        let errno = match examine(listing.handle.as_fd(), &source.name, FollowLinks::Yes, &to.blank) {
+        let examined = self.look(listing, &source.name, &scratch.path, FollowLinks::Yes, &to.blank);
+        let errno = match examined {
             Ok((Kind::Dir, meta, mount)) => {
                 to.dirs.push(Visit {
-                    node: Node::new(Some(listing.visit.node.clone()), &source.name, Way::Ancestor),
+                    node: self.node(listing, &source.name, Way::Ancestor, &scratch.path),
                     full: false,
                     dev: meta.dev,
                     own_dev: meta.dev,
@@ -408,6 +413,39 @@ impl Lister {
             self.note_missing(below, &join(&scratch.path, &below.name), errno);
         }
         false
+    }
+
+    /// A source that is a directory, to be listed.
+    fn named_dir(&self, listing: &DirListing, source: &Arc<Source>, path: &[u8], meta: &Meta) -> Visit {
+        let way = match source.followed {
+            true => Way::Linked,
+            false => Way::Listed,
+        };
+        Visit {
+            node: self.node(listing, &source.name, way, path),
+            full: true,
+            dev: meta.dev,
+            own_dev: meta.dev,
+            sources: (!source.children.is_empty()).then(|| source.clone()),
+            rules: listing.rules.inherited(),
+        }
+    }
+
+    /// What a name is, or what is read in its place; `path` is its path.
+    fn look(
+        &self,
+        listing: &DirListing,
+        name: &[u8],
+        path: &[u8],
+        follow: FollowLinks,
+        blank: &Blank,
+    ) -> io::Result<(Kind, Meta, Option<bool>)> {
+        let grafts = self.handles.grafts();
+        grafts.examine(listing.handle.as_fd(), name, path, follow, blank)
+    }
+
+    fn node(&self, listing: &DirListing, name: &[u8], way: Way, path: &[u8]) -> Arc<Node> {
+        self.handles.node(&listing.visit.node, name, way, path)
     }
 
     fn note_missing(&self, source: &Source, path: &[u8], errno: i32) {
@@ -432,22 +470,6 @@ fn is_empty(names: &Names) -> bool {
     match names.get(0) {
         None => true,
         Some((name, _)) => names.len() == 1 && name == b"lost+found",
-    }
-}
-
-/// A source that is a directory, to be listed.
-fn named_dir(listing: &DirListing, source: &Arc<Source>, meta: &Meta) -> Visit {
-    let way = match source.followed {
-        true => Way::Linked,
-        false => Way::Listed,
-    };
-    Visit {
-        node: Node::new(Some(listing.visit.node.clone()), &source.name, way),
-        full: true,
-        dev: meta.dev,
-        own_dev: meta.dev,
-        sources: (!source.children.is_empty()).then(|| source.clone()),
-        rules: listing.rules.inherited(),
     }
 }
 

@@ -7,6 +7,7 @@
 //! Order: the whole listing of a directory, by byte order of names, then its directories in that order, each with all
 //! beneath it. Directories so come in the order of [`cmp_dirs`](crate::entry::cmp_dirs).
 
+mod grafts;
 mod list;
 mod node;
 mod queue;
@@ -15,6 +16,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
+pub use grafts::Grafts;
 pub use node::{DirHandle, Lent};
 pub(crate) use sources::check_sources;
 pub use sources::{LeftOut, Sources};
@@ -34,6 +36,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use step::{Visit, Work};
+
+/// The folder in which snapshots of a file system are while a backup reads them. It is never backed up.
+pub const SNAPSHOTS_FOLDER: &[u8] = b".dedup-snapshots";
 
 /// Most entries of a batch.
 pub const BATCH: usize = 512;
@@ -166,7 +171,7 @@ impl Walk {
                 read_special: sources.read_special,
                 met: Mutex::default(),
                 bare: Mutex::default(),
-                handles: Arc::new(Handles::new(list_root)),
+                handles: Arc::new(Handles::new(list_root, sources.grafts.clone())),
                 missing: Mutex::new(missing),
                 excluded: Mutex::new(Vec::new()),
                 leftovers: AtomicU64::new(0),

@@ -4,11 +4,16 @@
 //! descriptors allows. Else it is closed and opened again from its nearest open ancestor, component by component and
 //! without following links.
 
-use crate::fsmeta::{AsFd, BorrowedFd, OwnedFd, open_ancestor, open_dir, open_linked_dir, open_root};
+use super::grafts::Grafts;
+use crate::entry::Meta;
+use crate::fsmeta::{
+    AsFd, BorrowedFd, OwnedFd, open_ancestor, open_dir, open_dir_at, open_linked_dir, open_root,
+};
 use chunkstore::descriptors::{self, Permit};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
@@ -23,6 +28,14 @@ pub struct DirHandle {
     permit: Option<Permit>,
     /// Since it was last due to be closed.
     used: AtomicBool,
+    grafts: Arc<Grafts>,
+}
+
+impl DirHandle {
+    /// As it is recorded of something in the directory: of a snapshot, with the device of the original.
+    pub fn original(&self, meta: Meta) -> Meta {
+        self.grafts.original(meta)
+    }
 }
 
 impl AsFd for DirHandle {
@@ -79,6 +92,8 @@ pub(super) struct Node {
     parent: Option<Arc<Node>>,
     name: Box<[u8]>,
     way: Way,
+    /// The directory that is read in its place.
+    instead: Option<Arc<Path>>,
     handle: Mutex<Weak<DirHandle>>,
 }
 
@@ -88,6 +103,17 @@ impl Node {
             parent,
             name: name.into(),
             way,
+            instead: None,
+            handle: Mutex::new(Weak::new()),
+        })
+    }
+
+    fn instead(parent: Arc<Node>, name: &[u8], way: Way, path: Arc<Path>) -> Arc<Node> {
+        Arc::new(Node {
+            parent: Some(parent),
+            name: name.into(),
+            way,
+            instead: Some(path),
             handle: Mutex::new(Weak::new()),
         })
     }
@@ -127,15 +153,29 @@ pub(super) struct Handles {
     room: Permit,
     /// `/` is listed as a source.
     list_root: bool,
+    grafts: Arc<Grafts>,
 }
 
 impl Handles {
-    pub(super) fn new(list_root: bool) -> Self {
+    pub(super) fn new(list_root: bool, grafts: Arc<Grafts>) -> Self {
         Handles {
             kept: Mutex::default(),
             room: descriptors::hold(KEPT_LEAST, KEPT_MOST),
             list_root,
+            grafts,
         }
+    }
+
+    /// The place of a directory in another; `path` is relative to `/`.
+    pub(super) fn node(&self, parent: &Arc<Node>, name: &[u8], way: Way, path: &[u8]) -> Arc<Node> {
+        match self.grafts.at(path) {
+            Some(graft) => Node::instead(parent.clone(), name, way, graft.path.clone()),
+            None => Node::new(Some(parent.clone()), name, way),
+        }
+    }
+
+    pub(super) fn grafts(&self) -> &Grafts {
+        &self.grafts
     }
 
     pub(super) fn open(&self, node: &Arc<Node>) -> io::Result<Arc<DirHandle>> {
@@ -155,12 +195,13 @@ impl Handles {
             if let Some(open) = at.if_open() {
                 break open;
             }
-            match &at.parent {
-                Some(parent) => {
+            match (&at.instead, &at.parent) {
+                (Some(path), _) => break self.remember(at, open_dir_at(path)?),
+                (None, Some(parent)) => {
                     closed.push(at);
                     at = parent;
                 }
-                None => break remember(at, self.root()?),
+                (None, None) => break self.remember(at, self.root()?),
             }
         };
         while let Some(next) = closed.pop() {
@@ -169,7 +210,7 @@ impl Handles {
                 Way::Linked => open_linked_dir(handle.as_fd(), &next.name)?,
                 Way::Ancestor => open_ancestor(handle.as_fd(), &next.name)?,
             };
-            handle = remember(next, fd);
+            handle = self.remember(next, fd);
             if !closed.is_empty() {
                 self.keep(&handle);
             }
@@ -204,14 +245,15 @@ impl Handles {
         // Closes, outside the lock.
         drop(oldest);
     }
-}
 
-fn remember(node: &Node, fd: OwnedFd) -> Arc<DirHandle> {
-    let handle = Arc::new(DirHandle {
-        fd,
-        permit: descriptors::try_keep(),
-        used: AtomicBool::new(false),
-    });
-    *node.handle.lock() = Arc::downgrade(&handle);
-    handle
+    fn remember(&self, node: &Node, fd: OwnedFd) -> Arc<DirHandle> {
+        let handle = Arc::new(DirHandle {
+            fd,
+            permit: descriptors::try_keep(),
+            used: AtomicBool::new(false),
+            grafts: self.grafts.clone(),
+        });
+        *node.handle.lock() = Arc::downgrade(&handle);
+        handle
+    }
 }

@@ -1,5 +1,6 @@
 //! The user's source paths as one tree, so that all sources are one walk and nested ones are met once.
 
+use super::grafts::Grafts;
 use crate::entry::Meta;
 use crate::error::{Error, Result, Usage};
 use crate::fsmeta::stat_path;
@@ -34,6 +35,8 @@ pub struct Sources {
     pub read_special: bool,
     /// Directories that are not entered, whatever patterns say.
     pub left_out: LeftOut,
+    /// Directories that are read elsewhere.
+    pub grafts: Arc<Grafts>,
 }
 
 impl Sources {

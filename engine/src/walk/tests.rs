@@ -360,7 +360,7 @@ fn a_listing_that_breaks_off_is_trouble() {
         read_special: false,
         met: Mutex::default(),
         bare: Mutex::default(),
-        handles: Arc::new(Handles::new(true)),
+        handles: Arc::new(Handles::new(true, Arc::default())),
         missing: Mutex::default(),
         excluded: Mutex::default(),
         leftovers: AtomicU64::new(0),

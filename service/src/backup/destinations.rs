@@ -6,9 +6,9 @@
 //! disk that is not mounted. It is reported, and the exit code says it. That there never was a repository, that no key fits,
 //! or that something is damaged is an error.
 
-use crate::catalogue::Cause;
+use crate::catalogue::{Cause, Question, SetCause};
 use crate::context::Context;
-use crate::face::Face;
+use crate::face::{Face, confirm};
 use crate::failure::Failure;
 use crate::resolve::{self, Location};
 use crate::status::Status;
@@ -19,8 +19,22 @@ use engine::repo::{self, Repo};
 use engine::run::RunContext;
 use jiff::{SignedDuration, Span};
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The repository at which a backup was made, still open.
+#[derive(Clone)]
+pub struct OpenRepository {
+    pub repo: Arc<Repo>,
+    pub url: String,
+}
+
+impl fmt::Debug for OpenRepository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.repo.location())
+    }
+}
 
 /// What became of a destination beside the one at which the backup was made.
 #[derive(Debug)]
@@ -60,6 +74,8 @@ pub struct Destinations {
     left: VecDeque<Destination>,
     /// Those that can't be reached.
     away: Vec<(Follower, Failure)>,
+    /// They are a set's, which nobody may be watching.
+    of_set: bool,
 }
 
 /// The destinations once one of them is open.
@@ -73,7 +89,12 @@ pub struct Opened {
 
 impl Destinations {
     /// The repository that the command is about, and the remotes that were named beside it, each once.
-    pub fn new(context: &Context, first: &Location, also: &[String]) -> Result<Destinations, Failure> {
+    pub fn new(
+        context: &Context,
+        first: &Location,
+        also: &[String],
+        of_set: bool,
+    ) -> Result<Destinations, Failure> {
         let first = Location {
             url: resolve::absolute(&first.url)?,
             ..first.clone()
@@ -100,6 +121,7 @@ impl Destinations {
             leader: None,
             left,
             away: Vec::new(),
+            of_set,
         })
     }
 
@@ -128,6 +150,9 @@ impl Destinations {
             match context.open_while(&location, run, face, &mut begin) {
                 Ok(repo) => {
                     check_stead(context, &one, &repo, &self.away)?;
+                    if self.of_set {
+                        check_known(context, &one, &repo, face)?;
+                    }
                     // A note that can't be kept only means that no other can lead in this one's place.
                     let _ = replicate::note_place(&repo, &one.location.url);
                     let opened = Opened {
@@ -210,6 +235,22 @@ fn with_keys(context: &Context, first: &Location, location: &Location) -> Result
     Ok(location)
 }
 
+/// Refuses another repository than the one that was there before: the wrong disk may be mounted, and a set would begin anew
+/// there. Who is asked may say that it is meant.
+fn check_known(context: &Context, one: &Destination, repo: &Repo, face: &dyn Face) -> Result<(), Failure> {
+    if place(context, one)?.is_none_or(|known| known.is_replica(repo)) {
+        return Ok(());
+    }
+    let name = one.name.clone();
+    match face.can_confirm() {
+        true => confirm(face, false, &Question::OtherRepository { name }),
+        false => {
+            let url = repo::shown(&one.location.url);
+            Err(SetCause::OtherRepository { name, url }.into())
+        }
+    }
+}
+
 /// Refuses what is no replica of the repository in whose place it would lead.
 fn check_stead(
     context: &Context,
@@ -231,6 +272,14 @@ fn check_stead(
 }
 
 impl Opened {
+    /// The leader, for what follows the backup.
+    pub fn repository(&self) -> OpenRepository {
+        OpenRepository {
+            repo: self.leader.clone(),
+            url: self.url.clone(),
+        }
+    }
+
     /// Starts the followers beside the backup; `wait` is how long they may go on once it has ended.
     pub fn start(&mut self, wait: Span) -> Result<Followers, Failure> {
         let wait = SignedDuration::try_from(wait);

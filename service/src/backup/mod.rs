@@ -7,18 +7,19 @@ mod sources;
 pub mod standard;
 mod stream;
 
-use crate::catalogue::SetCause;
+use crate::catalogue::{SetCause, SetupWarning};
 use crate::context::Context;
-use crate::face::{Activity, Face, ProblemCounts, Step};
+use crate::face::{Activity, Face, Notice, ProblemCounts, Step};
 use crate::failure::Failure;
 use crate::history::record::recorded;
 use crate::history::{DestinationRow, HistoryRow, JobInfo, JobKind, shown_path};
 use crate::machine;
 use crate::resolve::Location;
+use crate::settings::values::SourceSnapshot;
 use crate::status::Status;
 use crate::usage;
-pub use destinations::FollowerReport;
 use destinations::{Destinations, Opened};
+pub use destinations::{FollowerReport, OpenRepository};
 use engine::backup as run;
 pub use engine::backup::BackupReport;
 pub use engine::backup::Ignore;
@@ -31,6 +32,7 @@ use engine::replicate::Followers;
 use engine::repo::{self, Repo};
 use engine::run::RunContext;
 use engine::select::{self, Filter};
+use engine::snapshots::SourceSnapshots;
 use engine::{SessionId, order};
 use jiff::{SignedDuration, Span, Timestamp};
 pub use outputs::CommandSource;
@@ -47,6 +49,8 @@ use stream::RunningInput;
 pub struct Request {
     pub input: Input,
     pub filter: FilterOptions,
+    /// Whether sources are read in a snapshot of their file system.
+    pub source_snapshot: SourceSnapshot,
     /// This machine's name in the snapshot; without one, the environment's or the system's.
     pub host: Option<String>,
     pub tags: Vec<String>,
@@ -82,6 +86,7 @@ impl Request {
         Request {
             input,
             filter: FilterOptions::default(),
+            source_snapshot: SourceSnapshot::Off,
             host: None,
             tags: Vec::new(),
             description: String::new(),
@@ -108,6 +113,7 @@ impl Request {
 pub struct Report {
     pub backup: BackupReport,
     pub problems: ProblemCounts,
+    pub(crate) repository: OpenRepository,
     /// Where the snapshot is, if the repository that was asked for could not be reached.
     pub saved_at: Option<String>,
     pub replicas: Vec<FollowerReport>,
@@ -217,25 +223,30 @@ pub(crate) fn perform(
 ) -> Result<Report, Failure> {
     let mut options = options(context, &request)?;
     let own = RunContext {
-        host: machine::host(request.host.as_deref(), &context.env)?,
+        host: context.host(request.host.as_deref())?,
         user: process::user_name(),
         ..context.run_within_quotas()?
     };
     let stream = RunningInput::of(&request.input)?;
-    let mut destinations = Destinations::new(context, location, &request.also)?;
+    let mut destinations = Destinations::new(context, location, &request.also, !request.set.is_empty())?;
     let urls: Vec<String> = destinations.urls().map(String::from).collect();
     let dry_run = request.dry_run;
     find_sources(context, &request, &destinations, &mut options)?;
     let commands = Commands::new(&request.commands, context.cancel());
     options.outputs = commands.outputs();
-    let running = Running {
+    let source_snapshot = match stream.is_none() && !dry_run {
+        true => request.source_snapshot,
+        false => SourceSnapshot::Off,
+    };
+    let attempts = BackupAttempts {
         context,
         own: &own,
         face,
         parent: request.parent,
         also_wait: request.also_wait,
+        source_snapshot,
     };
-    let saved = running.save_at_first(&mut destinations, &mut options, stream, request.input)?;
+    let saved = attempts.save_at_first(&mut destinations, &mut options, stream, request.input)?;
     let Saved {
         opened,
         followers,
@@ -244,7 +255,7 @@ pub(crate) fn perform(
     } = saved;
     let repo = opened.leader.clone();
     repo.tell_damage(&step);
-    let saved_at = opened.instead.clone();
+    let (saved_at, repository) = (opened.instead.clone(), opened.repository());
     let replicas = opened.finish(followers, destinations.into_away(), done.snapshot)?;
     if !dry_run {
         usage::note_after(context, urls.iter().map(String::as_str), false);
@@ -258,18 +269,20 @@ pub(crate) fn perform(
         lost_files,
         failed_commands: commands.failures(),
         problems: step.finish(),
+        repository,
         saved_at,
         replicas,
     })
 }
 
 /// What the attempts of one backup share.
-struct Running<'a> {
+struct BackupAttempts<'a> {
     context: &'a Context,
     own: &'a RunContext,
     face: &'a dyn Face,
     parent: Option<String>,
     also_wait: Span,
+    source_snapshot: SourceSnapshot,
 }
 
 /// A backup that is saved at one destination, while the others still follow.
@@ -280,7 +293,7 @@ struct Saved<'a> {
     done: BackupReport,
 }
 
-impl<'a> Running<'a> {
+impl<'a> BackupAttempts<'a> {
     /// Saves it at the first destination that can be reached: once, and again for each that goes away meanwhile.
     fn save_at_first(
         &self,
@@ -290,9 +303,14 @@ impl<'a> Running<'a> {
         input: Input,
     ) -> Result<Saved<'a>, Failure> {
         let mut input = Some(input);
+        // Deleted when nothing is read any more.
+        let mut frozen = None;
         loop {
             let mut begun = None;
             let mut opened = destinations.open((self.context, self.own), self.face, &mut || {
+                if frozen.is_none() && self.source_snapshot != SourceSnapshot::Off {
+                    frozen = Some(freeze(self.source_snapshot, options, self.face)?);
+                }
                 begun = stream
                     .is_none()
                     .then(|| run::begin(options, self.own))
@@ -365,6 +383,27 @@ fn options(context: &Context, request: &Request) -> Result<run::BackupOptions, F
         checkpoint: machine::checkpoint(&context.env)?.unwrap_or(options.checkpoint),
         ..options
     })
+}
+
+/// Makes snapshots of what the sources are on, in which the backup reads them.
+fn freeze(
+    mode: SourceSnapshot,
+    options: &mut run::BackupOptions,
+    face: &dyn Face,
+) -> Result<SourceSnapshots, Failure> {
+    let snapshots = SourceSnapshots::take(&options.sources, &options.followed);
+    for why in &snapshots.without {
+        let why = why.clone();
+        match mode {
+            SourceSnapshot::Required => return Err(SetCause::NoSourceSnapshot { why }.into()),
+            SourceSnapshot::Auto | SourceSnapshot::Off => face.notice(&Notice::Warning {
+                during: "backup",
+                warning: &SetupWarning::NoSourceSnapshot { why },
+            }),
+        }
+    }
+    options.grafts = snapshots.grafts();
+    Ok(snapshots)
 }
 
 /// What is backed up of this machine, and what is not.

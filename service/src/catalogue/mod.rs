@@ -18,6 +18,7 @@ mod progress;
 mod questions;
 pub mod report;
 mod set_causes;
+mod source_snapshots;
 mod storage_advice;
 mod system;
 mod update;
@@ -45,6 +46,7 @@ pub use progress::{
 };
 pub use questions::Question;
 pub use set_causes::SetCause;
+use source_snapshots::no_source_snapshot;
 pub use storage_advice::object_advice;
 pub use system::SystemError;
 pub use update::UpdateFault;

@@ -19,6 +19,14 @@ pub enum Question {
         name: String,
     },
     EditAgain,
+    /// A set is to be saved in another repository than before.
+    OtherRepository {
+        name: String,
+    },
+    /// By those of another machine.
+    ReplaceSettings {
+        path: String,
+    },
     /// `kind` is the word for the slot's kind, `id` the beginning of its id.
     RemoveKey {
         kind: &'static str,
@@ -49,6 +57,14 @@ impl Question {
             Question::RemoveSet { name } => {
                 say!(lang, "Remove set '{name}'", "セット「{name}」を削除しますか")
             }
+            Question::ReplaceSettings { path } => {
+                say!(lang, "Replace {path}", "{path} を置き換えますか")
+            }
+            Question::OtherRepository { name } => say!(
+                lang,
+                "Another repository than before is at '{name}': another disk may be mounted. Save there all the same",
+                "「{name}」に以前とは別のリポジトリーがあります。別のディスクかもしれません。そこに保存しますか"
+            ),
             Question::EditAgain => say!(lang, "Edit it again", "もう一度編集しますか"),
             Question::RemoveKey { kind, id } => {
                 say!(lang, "Remove {kind} {id}", "鍵 {id} ({kind}) を削除しますか")

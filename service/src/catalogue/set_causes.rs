@@ -1,8 +1,9 @@
 //! Why something about sets, profiles or edits of the settings failed.
 
 use super::parts::Unfit;
-use super::{CommandEnd, Lang, say};
+use super::{CommandEnd, Lang, no_source_snapshot, say, source_snapshots};
 use crate::status::Status;
+use engine::snapshots::NoSnapshot;
 
 /// A variant of [`super::Cause`].
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -53,12 +54,36 @@ pub enum SetCause {
     ProofDiffers {
         path: String,
     },
+    /// A source can't be read in a snapshot, and that is required.
+    NoSourceSnapshot {
+        why: NoSnapshot,
+    },
+    /// A destination of a set holds another repository than the one that was there.
+    OtherRepository {
+        name: String,
+        url: String,
+    },
+    /// No settings of this machine are in the repository.
+    NoSettingsOf {
+        host: String,
+        has_snapshots: bool,
+        /// The machines whose settings are.
+        hosts: Vec<String>,
+        near: Option<String>,
+    },
+    /// Follows from another cause.
+    RecordedSettings {
+        host: String,
+    },
 }
 
 impl SetCause {
     pub(super) fn status(&self) -> Status {
         match self {
-            SetCause::Editor { .. } | SetCause::ProofDiffers { .. } => Status::Failed,
+            SetCause::Editor { .. } | SetCause::ProofDiffers { .. } | SetCause::NoSettingsOf { .. } => {
+                Status::Failed
+            }
+            SetCause::NoSourceSnapshot { why } => source_snapshots::status(why),
             SetCause::Command { .. } | SetCause::CommandTimedOut { .. } => Status::Incomplete,
             SetCause::SetupEnded => Status::Interrupted,
             _ => Status::BadSettings,
@@ -108,6 +133,10 @@ impl SetCause {
             | SetCause::SetupEnded { .. }
             | SetCause::CannotType { .. }
             | SetCause::ProofDiffers { .. } => self.of_setup(lang),
+            SetCause::NoSourceSnapshot { why } => no_source_snapshot(lang, why),
+            SetCause::OtherRepository { .. }
+            | SetCause::NoSettingsOf { .. }
+            | SetCause::RecordedSettings { .. } => self.of_places(lang),
         }
     }
 
@@ -150,6 +179,30 @@ impl SetCause {
     }
 
     /// What a run of a set lacks.
+    fn of_places(&self, lang: Lang) -> String {
+        match self {
+            SetCause::OtherRepository { name, url } => say!(
+                lang,
+                "{url} holds another repository than the one that was at '{name}' before: another disk may be mounted; mount the \
+                 right one or correct the url, or, if this is meant, run the set on a terminal and say so",
+                "{url} にあるのは、以前「{name}」にあったものとは別のリポジトリーです。別のディスクがマウントされていませんか。\
+                 正しいディスクをマウントするか url を直してください。これでよければ、端末でセットを実行して確認に答えてください"
+            ),
+            SetCause::NoSettingsOf {
+                host,
+                has_snapshots,
+                hosts,
+                near,
+            } => no_settings_of(lang, (host, *has_snapshots), hosts, near.as_deref()),
+            SetCause::RecordedSettings { host } => say!(
+                lang,
+                "these are the settings that {host} recorded, and this version cannot use them; nothing was written",
+                "{host} が記録した設定ですが、この版では使えません。何も書き込んでいません"
+            ),
+            other => format!("{other:?}"),
+        }
+    }
+
     fn of_run(&self, lang: Lang) -> String {
         match self {
             SetCause::Command { name, why } => {
@@ -202,4 +255,38 @@ impl SetCause {
             other => format!("{other:?}"),
         }
     }
+}
+
+fn no_settings_of(
+    lang: Lang,
+    (host, has_snapshots): (&str, bool),
+    hosts: &[String],
+    near: Option<&str>,
+) -> String {
+    let mut text = match has_snapshots {
+        true => say!(
+            lang,
+            "there are snapshots of {host}, but no settings: it never ran a set that is saved here; 'dedup setup' or 'dedup set \
+             add' makes new sets",
+            "{host} のスナップショットはありますが、設定はありません。ここに保存するセットが実行されていないためです。\
+             'dedup setup' か 'dedup set add' で新しいセットを作ってください"
+        ),
+        false => say!(
+            lang,
+            "nothing is known of a machine called {host}",
+            "{host} というコンピューターの記録はありません"
+        ),
+    };
+    if !hosts.is_empty() {
+        let known = hosts.join(", ");
+        text += &say!(
+            lang,
+            "; settings are kept of {known}",
+            "。設定があるもの: {known}"
+        );
+    }
+    if let Some(near) = near {
+        text += &say!(lang, "; did you mean {near}?", "。{near} ではありませんか");
+    }
+    text
 }

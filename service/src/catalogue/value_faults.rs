@@ -60,6 +60,7 @@ pub enum ValueFault {
     Count,
     MaxUnused,
     Subset,
+    Sample,
     Compression,
     Unit(UnitError),
     Policy(PolicyError),
@@ -100,9 +101,11 @@ impl ValueFault {
             | ValueFault::RatePart { .. }
             | ValueFault::RateTwice { .. }
             | ValueFault::RateZero => self.of_time(lang),
-            ValueFault::Count | ValueFault::MaxUnused | ValueFault::Subset | ValueFault::Compression => {
-                self.of_option(lang).to_string()
-            }
+            ValueFault::Count
+            | ValueFault::MaxUnused
+            | ValueFault::Subset
+            | ValueFault::Sample
+            | ValueFault::Compression => self.of_option(lang).to_string(),
         }
     }
 
@@ -200,6 +203,10 @@ impl ValueFault {
             ValueFault::Subset => (
                 "write a part such as 1/7 (the first of seven), a share such as 10%, or a size such as 50G",
                 "1/7 (7 つのうちの 1 番目) のような部分、10% のような割合、50G のようなサイズのどれかを書いてください",
+            ),
+            ValueFault::Sample => (
+                "write a number of files, a share such as 5%, or a size such as 2G",
+                "ファイルの数、5% のような割合、2G のようなサイズのどれかを書いてください",
             ),
             ValueFault::Compression => (
                 "write auto, fastest, better, max, or a number from 1 to 19",

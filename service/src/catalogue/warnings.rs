@@ -1,7 +1,8 @@
 //! What a job reports that harms nothing.
 
-use super::{Lang, SystemError, say, weakness};
+use super::{Lang, SystemError, no_source_snapshot, say, weakness};
 use crate::failure::Failure;
+use engine::snapshots::NoSnapshot;
 use engine::storage::Weakness;
 
 #[derive(Clone, PartialEq, Debug)]
@@ -27,6 +28,10 @@ pub enum SetupWarning {
     /// A source of a set that is written down.
     SourceNotThere {
         path: String,
+    },
+    /// A source is read as it is, and may change meanwhile.
+    NoSourceSnapshot {
+        why: NoSnapshot,
     },
     /// A message about a run that did not arrive; `waits`: sending is tried again.
     NotSent {
@@ -67,6 +72,10 @@ impl SetupWarning {
                 "{path} does not exist at the moment; while that is so, runs are incomplete",
                 "{path} は今ありません。このままでは実行しても未完了になります"
             ),
+            SetupWarning::NoSourceSnapshot { why } => {
+                let why = no_source_snapshot(lang, why);
+                say!(lang, "{why}; it is read as it is", "{why}。そのまま読み取ります")
+            }
             SetupWarning::NotSent { channel, why, waits } => {
                 let then = match (lang, waits) {
                     (_, false) => "",

@@ -60,6 +60,7 @@ pub enum CheckedItem {
     Snapshots,
     Check,
     Restore,
+    Drill,
     Space,
     Quota,
     Notifications,
@@ -79,6 +80,7 @@ impl CheckedItem {
             CheckedItem::Snapshots => "snapshots",
             CheckedItem::Check => "check",
             CheckedItem::Restore => "restore",
+            CheckedItem::Drill => "drill",
             CheckedItem::Space => "space",
             CheckedItem::Quota => "quota",
             CheckedItem::Notifications => "notifications",
@@ -161,6 +163,8 @@ pub enum Diagnosis {
         weakness: Weakness,
     },
     HasPhrase,
+    /// Nobody typed words of it back.
+    PhraseUnconfirmed,
     NoPhrase,
     SlotsDamaged {
         slots: u64,
@@ -186,6 +190,21 @@ pub enum Diagnosis {
     },
     RestoredLongAgo {
         at: Option<Timestamp>,
+    },
+    /// Every byte that was stored by then has been read since.
+    AllRead {
+        since: Timestamp,
+    },
+    /// The same, and that is long ago.
+    ReadLongAgo {
+        since: Timestamp,
+    },
+    Drilled {
+        at: Timestamp,
+    },
+    /// The last drill found differences.
+    DrillFailed {
+        at: Timestamp,
     },
     Space {
         disk: DiskSpace,
@@ -233,9 +252,12 @@ impl Diagnosis {
             | StateKept { .. }
             | RemoteOpens
             | HasPhrase
+            | PhraseUnconfirmed
             | SnapshotsThere { .. }
             | Checked { .. }
             | Restored { .. }
+            | AllRead { .. }
+            | Drilled { .. }
             | Space { .. }
             | WithinQuota { .. }
             | MessagesGo { .. }
@@ -250,6 +272,7 @@ impl Diagnosis {
             | NoPhrase
             | CheckedLongAgo { .. }
             | RestoredLongAgo { .. }
+            | ReadLongAgo { .. }
             | SpaceLow { .. }
             | QuotaNear { .. }
             | FullSoon { .. }
@@ -267,6 +290,7 @@ impl Diagnosis {
             | SlotsDamaged { .. }
             | SnapshotsGone { .. }
             | SnapshotsUnreadable { .. }
+            | DrillFailed { .. }
             | SpaceOut { .. }
             | QuotaReached { .. }
             | MessagesWait { .. } => Mark::Problem,
@@ -291,12 +315,15 @@ impl Diagnosis {
             | RemoteIsAnother
             | RemoteBehind { .. }
             | RemoteWeak { .. } => CheckedItem::Remote,
-            HasPhrase | NoPhrase | SlotsDamaged { .. } => CheckedItem::Recovery,
+            HasPhrase | PhraseUnconfirmed | NoPhrase | SlotsDamaged { .. } => CheckedItem::Recovery,
             SnapshotsThere { .. } | SnapshotsGone { .. } | SnapshotsUnreadable { .. } => {
                 CheckedItem::Snapshots
             }
-            Checked { .. } | CheckedLongAgo { .. } => CheckedItem::Check,
+            Checked { .. } | CheckedLongAgo { .. } | AllRead { .. } | ReadLongAgo { .. } => {
+                CheckedItem::Check
+            }
             Restored { .. } | RestoredLongAgo { .. } => CheckedItem::Restore,
+            Drilled { .. } | DrillFailed { .. } => CheckedItem::Drill,
             Space { .. } | SpaceLow { .. } | SpaceOut { .. } => CheckedItem::Space,
             WithinQuota { .. } | QuotaNear { .. } | QuotaReached { .. } | FullSoon { .. } => {
                 CheckedItem::Quota

@@ -11,7 +11,7 @@ use crate::resolve::{self, Location};
 use crate::secret::SecretSource;
 use crate::settings::Remote;
 use crate::usage;
-use engine::key::{self, SlotKind};
+use engine::key::{self, SlotInfo, SlotKind};
 use engine::repo::{self, Repo};
 use engine::{order, replicate};
 use jiff::{SignedDuration, Timestamp};
@@ -157,11 +157,13 @@ fn slots(name: &str, repo: &Repo) -> Vec<Finding> {
             return vec![Finding::of(name, Diagnosis::RemoteFails { failure })];
         }
     };
-    let has_phrase = slots.iter().any(|slot| slot.kind == Some(SlotKind::Recovery));
+    let phrases = || slots.iter().filter(|slot| slot.kind == Some(SlotKind::Recovery));
+    let is_confirmed = |slot: &SlotInfo| slot.note.as_ref().is_some_and(|note| note.confirmed.is_some());
     let damaged = slots.iter().filter(|slot| slot.kind.is_none()).count() as u64;
-    let mut found = vec![match has_phrase {
-        true => Diagnosis::HasPhrase,
-        false => Diagnosis::NoPhrase,
+    let mut found = vec![match phrases().next() {
+        None => Diagnosis::NoPhrase,
+        Some(_) if phrases().any(is_confirmed) => Diagnosis::HasPhrase,
+        Some(_) => Diagnosis::PhraseUnconfirmed,
     }];
     if damaged > 0 {
         found.push(Diagnosis::SlotsDamaged { slots: damaged });
@@ -208,16 +210,25 @@ fn proofs(context: &Context, name: &str) -> Vec<Finding> {
     let Proofs {
         check: checked,
         restore: restored,
+        drill,
+        failed_drill,
+        read,
     } = proofs.unwrap_or_default();
-    let found = [
-        match checked.filter(|at| is_recent(at, CHECK_AGE)) {
-            Some(at) => Diagnosis::Checked { at },
-            None => Diagnosis::CheckedLongAgo { at: checked },
-        },
-        match restored.filter(|at| is_recent(at, RESTORE_AGE)) {
-            Some(at) => Diagnosis::Restored { at },
-            None => Diagnosis::RestoredLongAgo { at: restored },
-        },
-    ];
+    let mut found = vec![match checked.filter(|at| is_recent(at, CHECK_AGE)) {
+        Some(at) => Diagnosis::Checked { at },
+        None => Diagnosis::CheckedLongAgo { at: checked },
+    }];
+    found.extend(read.map(|since| match is_recent(&since, CHECK_AGE) {
+        true => Diagnosis::AllRead { since },
+        false => Diagnosis::ReadLongAgo { since },
+    }));
+    found.push(match restored.filter(|at| is_recent(at, RESTORE_AGE)) {
+        Some(at) => Diagnosis::Restored { at },
+        None => Diagnosis::RestoredLongAgo { at: restored },
+    });
+    found.extend(match failed_drill {
+        Some(at) => Some(Diagnosis::DrillFailed { at }),
+        None => drill.map(|at| Diagnosis::Drilled { at }),
+    });
     found.into_iter().map(|what| Finding::of(name, what)).collect()
 }

@@ -48,6 +48,11 @@ pub trait Face: Send + Sync {
         Err(Cause::NobodySeesPhrase.into())
     }
 
+    /// Whether [`Face::show_phrase`] also makes sure that the phrase was written down: it asks for some of its words.
+    fn confirms_phrase(&self) -> bool {
+        false
+    }
+
     /// Reports something immediately.
     fn notice(&self, notice: &Notice<'_>);
 
@@ -69,6 +74,7 @@ pub enum Activity {
     Check,
     Copy,
     Diff,
+    Drill,
     Dump,
     Find,
     Forget,
@@ -92,6 +98,7 @@ impl Activity {
             Activity::Check => "check",
             Activity::Copy => "copy",
             Activity::Diff => "diff",
+            Activity::Drill => "drill",
             Activity::Dump => "dump",
             Activity::Find => "find",
             Activity::Forget => "forget",

@@ -48,6 +48,8 @@ pub enum JobKind {
     Copy,
     Heal,
     Repair,
+    /// A restore for the sake of the proof, compared and removed.
+    Drill,
     Undelete,
     Tag,
     /// A repository that was made.
@@ -60,7 +62,7 @@ pub enum JobKind {
 }
 
 impl JobKind {
-    pub const ALL: [JobKind; 16] = [
+    pub const ALL: [JobKind; 17] = [
         JobKind::Backup,
         JobKind::Restore,
         JobKind::Delete,
@@ -70,6 +72,7 @@ impl JobKind {
         JobKind::Copy,
         JobKind::Heal,
         JobKind::Repair,
+        JobKind::Drill,
         JobKind::Undelete,
         JobKind::Tag,
         JobKind::Init,
@@ -90,6 +93,7 @@ impl JobKind {
             JobKind::Copy => "copy",
             JobKind::Heal => "heal",
             JobKind::Repair => "repair",
+            JobKind::Drill => "drill",
             JobKind::Undelete => "undelete",
             JobKind::Tag => "tag",
             JobKind::Init => "init",
@@ -153,6 +157,12 @@ pub struct HistoryRow {
 }
 
 impl HistoryRow {
+    /// Names as many sources as a row may, and counts the rest.
+    pub(crate) fn name_sources(&mut self, mut sources: impl Iterator<Item = String>) {
+        self.sources = sources.by_ref().take(SOURCES_MAX).collect();
+        self.more_sources = sources.count() as u64;
+    }
+
     /// Notes why it ended early, or did not run.
     pub(crate) fn tell(&mut self, why: &Failure) {
         (self.message, self.message_ja) = (Some(why.text(Lang::En)), Some(why.text(Lang::Ja)));
@@ -223,21 +233,21 @@ impl JobInfo {
 
     /// Its row, which has begun now.
     pub fn row(&self, start: Timestamp) -> HistoryRow {
-        HistoryRow {
+        let mut row = HistoryRow {
             id: new_id(start),
             kind: self.kind.word().to_string(),
             set: self.set.clone(),
             cause: self.cause.word().to_string(),
             slot: self.slot,
             start,
-            sources: self.sources.iter().take(SOURCES_MAX).cloned().collect(),
-            more_sources: self.sources.len().saturating_sub(SOURCES_MAX) as u64,
             target: self.target.clone(),
             repository: self.repository.clone(),
             status: Status::Running.word().to_string(),
             pid: u64::from(std::process::id()),
             ..HistoryRow::default()
-        }
+        };
+        row.name_sources(self.sources.iter().cloned());
+        row
     }
 }
 

@@ -1,4 +1,5 @@
-//! When a check or a restore last completed, for each repository: so that nobody has to search the history for it.
+//! When a check, a restore or a drill last completed, and since when all data has been read, for each repository: so that
+//! nobody has to search the history for it.
 //!
 //! `history/proofs.json` is only a note: without it, proofs begin anew.
 
@@ -24,6 +25,15 @@ pub struct Proofs {
     /// A restore, or a drill, which restores for the sake of the proof.
     #[serde(with = "moment::optional")]
     pub restore: Option<Timestamp>,
+    /// A drill without a difference.
+    #[serde(with = "moment::optional")]
+    pub drill: Option<Timestamp>,
+    /// A drill that found differences, if none has completed since.
+    #[serde(with = "moment::optional")]
+    pub failed_drill: Option<Timestamp>,
+    /// Every byte that was stored by then has been read since.
+    #[serde(with = "moment::optional")]
+    pub read: Option<Timestamp>,
 }
 
 type Places = BTreeMap<String, Proofs>;
@@ -51,20 +61,39 @@ impl Journal {
         let (Some(repository), Some(end)) = (&row.repository, row.end) else {
             return;
         };
-        if row.status != Status::Completed.word() {
-            return;
+        let is_good = row.status == Status::Completed.word();
+        let is_damage = row.reason.as_deref() == Status::Damaged.reason();
+        match (row.kind.as_str(), is_good) {
+            // One that was named is no proof of the whole.
+            ("check", true) if row.snapshot.is_none() => {
+                self.change_proofs(repository, |proofs| proofs.check = Some(end));
+            }
+            ("restore", true) => self.change_proofs(repository, |proofs| proofs.restore = Some(end)),
+            ("drill", true) => self.change_proofs(repository, |proofs| {
+                (proofs.restore, proofs.drill) = (Some(end), Some(end));
+                proofs.failed_drill = None;
+            }),
+            ("drill", false) if is_damage => {
+                self.change_proofs(repository, |proofs| proofs.failed_drill = Some(end));
+            }
+            _ => {}
         }
+    }
+
+    /// Notes since when every byte of a repository has been read, as a check found.
+    pub(crate) fn note_read(&self, repository: &str, since: Option<Timestamp>) {
+        if self.proofs(repository).read != since {
+            self.change_proofs(repository, |proofs| proofs.read = since);
+        }
+    }
+
+    fn change_proofs(&self, repository: &str, change: impl FnOnce(&mut Proofs)) {
         let mut places = self.all_proofs();
         let is_full = places.len() >= PLACES_MAX && !places.contains_key(repository);
         if is_full && let Some(first) = places.keys().next().cloned() {
             places.remove(&first);
         }
-        let proofs = places.entry(repository.clone()).or_default();
-        match row.kind.as_str() {
-            "check" => proofs.check = Some(end),
-            "restore" | "drill" => proofs.restore = Some(end),
-            _ => return,
-        }
+        change(places.entry(repository.to_string()).or_default());
         // Only a note: if it can't be kept, the row is still in the history.
         let _ = state_file::write(&self.proofs_file(), &places);
     }
@@ -101,6 +130,17 @@ mod tests {
         ended(JobKind::Restore, None, Status::Completed, second);
         let main = journal.proofs("main");
         assert_eq!((main.check, main.restore), (Some(at(first)), None));
+        ended(JobKind::Drill, Some("main"), Status::Completed, first);
+        ended(JobKind::Drill, Some("main"), Status::Damaged, second);
+        ended(JobKind::Drill, Some("main"), Status::Failed, second);
+        let main = journal.proofs("main");
+        assert_eq!((main.drill, main.restore), (Some(at(first)), Some(at(first))));
+        assert_eq!(main.failed_drill, Some(at(second)));
+        ended(JobKind::Drill, Some("main"), Status::Completed, second);
+        assert_eq!(journal.proofs("main").failed_drill, None);
+        journal.note_read("main", Some(at(first)));
+        let main = journal.proofs("main");
+        assert_eq!((main.read, main.check), (Some(at(first)), Some(at(first))));
         assert_eq!(journal.proofs("other").restore, Some(at(second)));
         for nr in 0..300 {
             ended(JobKind::Check, Some(&format!("m{nr}")), Status::Completed, first);

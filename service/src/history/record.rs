@@ -345,6 +345,10 @@ impl Face for RecordingFace<'_> {
         self.face.can_show_phrase()
     }
 
+    fn confirms_phrase(&self) -> bool {
+        self.face.confirms_phrase()
+    }
+
     fn show_phrase(&self, phrase: &str) -> Result<(), Failure> {
         self.face.show_phrase(phrase)
     }

@@ -91,7 +91,7 @@ pub fn inhibit(bus: &Bus, what: &str, why: &str) -> Option<zbus::OwnedFd> {
 }
 
 /// Runs questions to their end, or for so long. Their connection ends with them.
-fn within<T>(time: Duration, questions: impl Future<Output = T>) -> Option<T> {
+pub(crate) fn within<T>(time: Duration, questions: impl Future<Output = T>) -> Option<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

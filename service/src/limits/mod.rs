@@ -14,7 +14,7 @@
 //! begin. What can't be found out holds nothing back.
 
 pub mod awake;
-mod bus;
+pub(crate) mod bus;
 pub mod online;
 pub mod surroundings;
 pub mod upkeep;

@@ -11,23 +11,26 @@ pub(super) const LIMIT: Duration = Duration::from_secs(20);
 pub enum ChannelKind {
     Mail,
     Webhook,
+    Desktop,
     Ping,
     Prometheus,
 }
 
 impl ChannelKind {
-    pub const ALL: [ChannelKind; 4] = [
+    pub const ALL: [ChannelKind; 5] = [
         ChannelKind::Mail,
         ChannelKind::Webhook,
+        ChannelKind::Desktop,
         ChannelKind::Ping,
         ChannelKind::Prometheus,
     ];
 
-    /// Its table in the settings.
+    /// Its table, or key, in the settings.
     pub fn word(self) -> &'static str {
         match self {
             ChannelKind::Mail => "mail",
             ChannelKind::Webhook => "webhook",
+            ChannelKind::Desktop => "desktop",
             ChannelKind::Ping => "ping",
             ChannelKind::Prometheus => "prometheus",
         }

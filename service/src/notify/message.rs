@@ -7,7 +7,6 @@ use crate::catalogue::{Lang, problem_line};
 use crate::context::Context;
 use crate::history::HistoryRow;
 use crate::history::problems::ProblemRow;
-use crate::machine;
 use crate::text::padded;
 use engine::run::LocalDirs;
 use engine::units::escape;
@@ -59,7 +58,7 @@ impl Message {
 
 pub(super) fn of(context: &Context, dirs: &LocalDirs, event: &Event) -> Message {
     // A message without the machine's name is better than none.
-    let host = machine::host(None, &context.env).unwrap_or_default();
+    let host = context.host(None).unwrap_or_default();
     let row = match event {
         Event::Ended(ending) | Event::Recovered(ending) => Some(&ending.row),
         Event::Overdue { .. } | Event::Usage { .. } | Event::Test => None,

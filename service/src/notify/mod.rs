@@ -1,4 +1,4 @@
-//! Who is told of what: mail, a webhook, a ping and a file for Prometheus (`[notify]` of the settings).
+//! Who is told of what: mail, a webhook, the desktop, a ping and a file for Prometheus (`[notify]` of the settings).
 //!
 //! ```text
 //! notify/sets/NAME.json     what has been sent about a set
@@ -9,11 +9,12 @@
 //! ```
 //!
 //! [`event`] decides whether there is something to send, [`message`] puts it into words, [`queue`] keeps it until it is
-//! sent for each of its [`recipients`], a [`channel`] sends it: [`mail`], [`web`]. [`prometheus`] writes metrics, which are a state and not a message.
+//! sent for each of its [`recipients`], a [`channel`] sends it: [`mail`], [`web`], [`desktop`]. [`prometheus`] writes metrics, which are a state and not a message.
 //! Nothing here fails a backup: what can't be sent is a warning of the run, waits in the queue and is tried again by the
 //! next runs.
 
 pub mod channel;
+mod desktop;
 pub mod event;
 mod mail;
 pub mod message;

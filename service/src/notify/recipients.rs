@@ -2,6 +2,7 @@
 //! not keep the message from the others, or bring it to them twice.
 
 use super::channel::{Address, Channel, ChannelKind, LIMIT, Unsent, limited};
+use super::desktop::Desktop;
 use super::mail::Mail;
 use super::message::Message;
 use super::web::{PingUrl, Webhook};
@@ -57,12 +58,19 @@ pub(super) fn all(context: &Context) -> Vec<Outgoing> {
             channel: Box::new(Webhook::new(table)),
         });
     }
+    if notify.desktop {
+        found.push(Outgoing {
+            kind: ChannelKind::Desktop,
+            to: None,
+            channel: Box::new(Desktop::new(&context.env)),
+        });
+    }
     found
 }
 
 pub(super) fn any_message(context: &Context) -> bool {
     let notify = &context.settings.notify;
-    notify.mail.is_some() || notify.webhook.is_some()
+    notify.mail.is_some() || notify.webhook.is_some() || notify.desktop
 }
 
 /// Channels that report failures to somebody.
@@ -71,6 +79,7 @@ pub(crate) fn count(context: &Context) -> u64 {
     let is_there = [
         notify.mail.is_some(),
         notify.webhook.is_some(),
+        notify.desktop,
         notify.ping.is_some(),
         notify.prometheus.is_some(),
     ];

@@ -9,6 +9,7 @@
 pub mod control;
 pub mod hooks;
 pub mod one;
+mod records;
 pub mod status;
 
 use crate::backup;
@@ -29,6 +30,7 @@ use crate::status::Status;
 use engine::run::LocalDirs;
 use jiff::{Timestamp, Zoned};
 use one::Plan;
+use records::Reached;
 use std::time::Duration;
 
 /// How often it is looked whether a set that runs elsewhere has ended.
@@ -103,6 +105,7 @@ pub fn run(
     let mut report = Report::default();
     let mut now = context.now.clone();
     let mut reached: Vec<String> = Vec::new();
+    let mut recording = Reached::default();
     for name in chosen(context, &request.which)? {
         if context.cancel().is_cancelled() {
             report.status = report.status.max(Status::Interrupted);
@@ -127,27 +130,47 @@ pub fn run(
             if !request.dry_run {
                 // Before it is shown: a terminal that is gone must not keep the message back.
                 notify::run_ended(context, &dirs, &done.end(), face);
+                recording.add(&run.destination_names(), &done);
             }
             each(&done)?;
             if done.backup.is_some() {
-                let names = run.set.destinations.iter().map(|name| &name.get_ref().0);
-                let new: Vec<_> = names.filter(|name| !reached.contains(name)).cloned().collect();
+                let names = run.destination_names().into_iter();
+                let new: Vec<_> = names.filter(|name| !reached.contains(name)).collect();
                 reached.extend(new);
             }
         }
         now = Timestamp::now().to_zoned(now.time_zone().clone());
     }
+    // Maintenance may take long; what it proved is recorded, too.
+    recording.record(context);
     report.maintenance = maintenance::run(context, &dirs, &reached, face);
+    if !report.maintenance.is_empty() {
+        recording.record(context);
+    }
     let statuses = report.maintenance.iter().map(|done| done.status);
     report.status = statuses.fold(report.status, Status::max);
-    if request.which == WhichSets::Due && !request.dry_run {
-        run_state::note_tick(&dirs, context.now.timestamp());
-        notify::tick(context, &dirs, face);
-    }
-    if request.which == WhichSets::Due && run_state::paused(&dirs, context.now.timestamp())?.is_some() {
-        report.status = report.status.max(Status::NotRun);
+    if request.which == WhichSets::Due {
+        looked(context, &dirs, request.dry_run, &mut report, face)?;
     }
     Ok(report)
+}
+
+/// What follows from a look at what is due.
+fn looked(
+    context: &Context,
+    dirs: &LocalDirs,
+    dry_run: bool,
+    report: &mut Report,
+    face: &dyn Face,
+) -> Result<(), Failure> {
+    if !dry_run {
+        run_state::note_tick(dirs, context.now.timestamp());
+        notify::tick(context, dirs, face);
+    }
+    if run_state::paused(dirs, context.now.timestamp())?.is_some() {
+        report.status = report.status.max(Status::NotRun);
+    }
+    Ok(())
 }
 
 fn chosen<'a>(context: &'a Context, which: &'a WhichSets) -> Result<Vec<&'a str>, Failure> {
@@ -181,6 +204,11 @@ struct SetRun<'a> {
 }
 
 impl SetRun<'_> {
+    fn destination_names(&self) -> Vec<String> {
+        let names = self.set.destinations.iter();
+        names.map(|name| name.get_ref().0.clone()).collect()
+    }
+
     fn schedule(&self) -> &Schedule {
         self.set.schedule.as_ref().unwrap_or(&Schedule::Manual)
     }

@@ -15,7 +15,8 @@ use crate::limits::online::Awaiting;
 use crate::resolve::RepositoryOptions;
 use crate::run_state::{self, SetState};
 use crate::schedule::{DueRun, RunCause, slots};
-use crate::settings::values::Name;
+use crate::settings::tables::SetTable;
+use crate::settings::values::{Name, SourceSnapshot};
 use crate::status::Status;
 use jiff::Timestamp;
 use std::ffi::OsString;
@@ -232,8 +233,7 @@ impl SetRun<'_> {
 
     /// The first leads, the others follow.
     fn destinations(&self) -> Result<(String, Vec<String>), Failure> {
-        let names = self.set.destinations.iter().map(|name| name.get_ref().0.clone());
-        let mut names: Vec<String> = names.collect();
+        let mut names = self.destination_names();
         match names.is_empty() {
             // The settings were checked.
             true => Err(Cause::NoSets.into()),
@@ -255,15 +255,11 @@ impl SetRun<'_> {
     fn request(&self, also: &[String]) -> Result<backup::Request, Failure> {
         let set = self.set;
         Ok(backup::Request {
-            filter: FilterOptions {
-                excludes: set.exclude.clone(),
-                exclude_extensions: set.exclude_extensions.clone(),
-                hidden: set.hidden.unwrap_or(true),
-                ..FilterOptions::default()
-            },
+            filter: filter_of(set),
             tags: set.tags.clone(),
             set: self.name.to_string(),
             standard_excludes: set.standard_excludes.unwrap_or(true),
+            source_snapshot: set.source_snapshot.unwrap_or(SourceSnapshot::Off),
             also: also.to_vec(),
             commands: self.commands(),
             ..backup::Request::new(Input::Files {
@@ -360,5 +356,15 @@ impl SetRun<'_> {
             }
         }
         failures
+    }
+}
+
+/// What a set leaves out, but for the standard list.
+pub(crate) fn filter_of(set: &SetTable) -> FilterOptions {
+    FilterOptions {
+        excludes: set.exclude.clone(),
+        exclude_extensions: set.exclude_extensions.clone(),
+        hidden: set.hidden.unwrap_or(true),
+        ..FilterOptions::default()
     }
 }

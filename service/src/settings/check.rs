@@ -24,6 +24,13 @@ pub fn settings(path: &Path, text: &str, env: &Env) -> Result<Settings, Failure>
     file.check_keys(document.get_ref(), &mut Vec::new())?;
     let tables = Tables::deserialize(toml::de::Deserializer::from(document.clone()));
     let tables = tables.map_err(|e| file.wrong_value(&document, &e))?;
+    if let Some(host) = tables
+        .host
+        .as_ref()
+        .filter(|host| host.get_ref().trim().is_empty())
+    {
+        return Err(file.wrong(Some(host.span()), Cause::NoHostName));
+    }
     let remotes = file.remotes(&tables.remotes)?;
     file.check_sets(&tables.sets, &remotes)?;
     if let Some(mail) = &tables.notify.mail
@@ -34,6 +41,7 @@ pub fn settings(path: &Path, text: &str, env: &Env) -> Result<Settings, Failure>
     file.check_support(document.get_ref(), &mut Vec::new())?;
     Ok(Settings {
         path: Some(path.to_path_buf()),
+        host: tables.host.map(|host| host.into_inner().trim().to_string()),
         remotes,
         sets: tables.sets,
         maintenance: tables.maintenance,

@@ -45,6 +45,8 @@ pub struct Remote {
 pub struct Settings {
     /// The file, if there is one.
     pub path: Option<PathBuf>,
+    /// This machine's name in snapshots.
+    pub host: Option<String>,
     /// In the file's order.
     pub remotes: Vec<Remote>,
     pub sets: Named<SetTable>,
@@ -132,6 +134,11 @@ impl Settings {
             Cause::NoSuchRemote { name, near }.into()
         })
     }
+}
+
+/// Which settings file is used; empty for the usual one.
+pub fn profile(env: &Env) -> Result<&str, Failure> {
+    Ok(env.text(PROFILE)?.unwrap_or_default())
 }
 
 /// `dedup.toml`, or what it is called in the profile that was asked for.

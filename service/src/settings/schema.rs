@@ -72,6 +72,7 @@ const fn later(
 /// In the order of the documentation, those of one table together.
 #[rustfmt::skip]
 pub const KEYS: &[KeyInfo] = &[
+    key("host", TEXT, "the system's host name", "\"alpha\"", "Name of this machine in snapshots; it stands before the first table. `DEDUP_HOST` and `--host` override it. `dedup takeover` sets it to the name of the machine that was taken over."),
     key("remotes.NAME.url", "URL or path", "", "\"/mnt/backup/repo\"", "Location of the repository."),
     key("remotes.NAME.password-file", PATH, NONE, "\"~/.config/dedup/password\"", "File whose first line is the password. Cannot be combined with `password-command`."),
     key("remotes.NAME.password-command", COMMAND, NONE, "\"secret-tool lookup dedup main\"", "Command whose first line of output is the password."),
@@ -83,6 +84,7 @@ pub const KEYS: &[KeyInfo] = &[
     key("sets.NAME.exclude-extensions", TEXTS, NONE, "[\"iso\"]", "File name extensions to exclude."),
     key("sets.NAME.standard-excludes", YES_NO, "`true`", "false", "Whether to leave out caches, trash, swap and temporary files (`dedup help excludes` lists the patterns). `exclude` comes after them, so `!PATTERN` takes one back."),
     key("sets.NAME.hidden", YES_NO, "`true`", "false", "Whether to back up hidden files."),
+    key("sets.NAME.source-snapshot", "`\"auto\"`, `\"required\"` or `\"off\"`", "`\"off\"`", "\"auto\"", "Read the sources in a snapshot of their file system, so that all files are of one moment: `\"auto\"` where that is possible, and otherwise as they are, with a warning; `\"required\"` fails the run where it is not. On btrfs, as root; see docs/running.md."),
     key("sets.NAME.destinations", "array of names of remotes", "", "[\"main\"]", "Remotes that receive each snapshot. It is made at the first and replicated to the others."),
     key("sets.NAME.priority", "whole number", "`0`", "10", "Sets with a higher priority run first."),
     key("sets.NAME.schedule", "`\"daily 12:30\"`, `\"mon,thu 22:00\"`, `\"every 15m mon..fri 09:00-18:00\"`, `\"cron 0 3 * * *\"` or `\"manual\"`", "`\"manual\"`", "\"daily 12:30\"", "When `dedup run --due` runs the set."),
@@ -100,7 +102,7 @@ pub const KEYS: &[KeyInfo] = &[
     key("sets.NAME.retention.max-generations", "whole number, at least 1", NONE, "1000", "Maximum number of snapshots: the oldest go first, but never those that have a tag to keep or are protected. Alone, it keeps the newest."),
     key("sets.NAME.retention.keep-tags", TEXTS, NONE, "[\"keep\"]", "Always keep snapshots with one of these tags. Without `tiers` or `max-generations`, no snapshot is removed."),
     key("maintenance.light", AGE, NONE, "\"1d\"", "How often `dedup run` applies the retention of the sets and collects garbage, at each destination of the sets it has run."),
-    key("maintenance.full", AGE, NONE, "\"30d\"", "Within which time all stored data is read and checked. `dedup run` does it in 30 parts, as many as are due, at each destination of the sets it has run."),
+    key("maintenance.full", AGE, NONE, "\"30d\"", "Within which time all stored data is read and checked. `dedup run` does it in 30 parts, as many as are due, at each destination of the sets it has run. Once in that time it also runs a drill there: it restores some files, compares and removes them."),
     key("limits.upload", RATE, "`\"unlimited\"`", "\"10M\"", "Upload rate limit for repositories on a network. `--limit-upload` overrides it."),
     key("limits.download", RATE, "`\"unlimited\"`", "\"10M\"", "Download rate limit for repositories on a network. `--limit-download` overrides it."),
     key("limits.upload-idle", RATE, "as `upload`", "\"unlimited\"", "Upload rate limit while nobody uses the machine."),
@@ -118,6 +120,7 @@ pub const KEYS: &[KeyInfo] = &[
     key("notify.overdue-after", AGE, NONE, "\"3d\"", "Warn when the last backup of a set is older than this."),
     key("notify.overdue-again", AGE, NONE, "\"7d\"", "Repeat the warning once, so long after the first."),
     key("notify.monthly-usage", YES_NO, "`false`", "true", "Send a report of storage usage at the first look of each month."),
+    key("notify.desktop", YES_NO, "`false`", "true", "Show messages on the desktop of the user who runs `dedup`, over the session's D-Bus. They wait while that user is not logged in."),
     key("notify.mail.server", "name or address of a host", "", "\"smtp.example.jp\"", "SMTP server."),
     key("notify.mail.port", "whole number from 1 to 65535", "`587`", "587", "SMTP port."),
     key("notify.mail.tls", "`\"starttls\"`, `\"implicit\"` or `\"none\"`", "`\"starttls\"`", "\"starttls\"", "How the connection is secured. `\"none\"` sends the password readably, too."),
@@ -167,7 +170,7 @@ pub fn page() -> String {
     let mut page = String::from(include_str!("settings.md.in"));
     let mut table = "";
     for key in KEYS {
-        let (parent, name) = key.path.rsplit_once('.').unwrap_or_default();
+        let (parent, name) = key.path.rsplit_once('.').unwrap_or(("", key.path));
         if parent != table {
             table = parent;
             page += &match parent.strip_suffix("[]") {
@@ -204,6 +207,7 @@ mod tests {
         assert_eq!(
             below(&[]),
             [
+                "host",
                 "remotes",
                 "sets",
                 "maintenance",

@@ -4,7 +4,7 @@
 use super::schedule::Schedule;
 use super::values::{
     AbsolutePath, Age, Host, Language, Lapse, Lasting, Listen, MailAddress, MailTls, Many, Name, NotifyOn,
-    Percent, Period, Port, Size, WebUrl, WebhookPreset,
+    Percent, Period, Port, Size, SourceSnapshot, WebUrl, WebhookPreset,
 };
 use crate::rates::RateSchedule;
 use engine::retain::{Bucket, Count, Policy, PolicyError, Rule, Tier};
@@ -24,6 +24,7 @@ use toml::Spanned;
     expecting = "a table"
 )]
 pub struct Tables {
+    pub host: Option<Spanned<String>>,
     pub remotes: Named<RemoteTable>,
     pub sets: Named<SetTable>,
     pub maintenance: MaintenanceTable,
@@ -64,6 +65,7 @@ pub struct SetTable {
     pub exclude_extensions: Vec<String>,
     pub standard_excludes: Option<bool>,
     pub hidden: Option<bool>,
+    pub source_snapshot: Option<SourceSnapshot>,
     pub destinations: Vec<Spanned<Name>>,
     pub priority: i32,
     pub schedule: Option<Schedule>,
@@ -180,6 +182,7 @@ pub struct NotifyTable {
     pub overdue_after: Option<Age>,
     pub overdue_again: Option<Age>,
     pub monthly_usage: bool,
+    pub desktop: bool,
     pub mail: Option<MailTable>,
     pub webhook: Option<WebhookTable>,
     pub ping: Option<PingTable>,

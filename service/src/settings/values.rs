@@ -332,6 +332,10 @@ one_of! {
     NotifyOn: Failure = "failure", Always = "always", Never = "never"
 }
 one_of! {
+    /// Whether sources are read in a snapshot of their file system: if possible, or else not at all, or never.
+    SourceSnapshot: Auto = "auto", Required = "required", Off = "off"
+}
+one_of! {
     /// How the connection to the mail server is secured.
     MailTls: StartTls = "starttls", Implicit = "implicit", None = "none"
 }

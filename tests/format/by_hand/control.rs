@@ -79,7 +79,7 @@ impl Repository<'_> {
         }
     }
 
-    /// Upgrades, marks, trash, lists of the forgotten.
+    /// Upgrades, marks, trash, lists of the forgotten, overviews.
     pub fn others(&mut self) {
         for (path, bytes) in self.objects {
             let Some((folder, name)) = path.split_once('/') else {
@@ -110,6 +110,7 @@ impl Repository<'_> {
                     );
                 }
                 "forgotten" => self.forgotten(&id, &self.small(15, bytes, &id)),
+                "overviews" => self.overview(&id, &self.small(16, bytes, &id)),
                 _ => {}
             }
         }
@@ -152,6 +153,53 @@ impl Repository<'_> {
         }
         assert_eq!(cbor.position(), body.len());
     }
+
+    /// What it says of the manifests and fences that are there, which is what they say.
+    fn overview(&mut self, number: &[u8], body: &[u8]) {
+        let mut cbor = Cbor::new(body);
+        assert_eq!(cbor.array().unwrap(), Some(1));
+        let count = cbor.array().unwrap().unwrap();
+        say!(
+            self,
+            "overview {}: {count}",
+            u64::from_be_bytes(number.try_into().unwrap())
+        );
+        for _ in 0..count {
+            assert_eq!(cbor.array().unwrap(), Some(3));
+            let (id, size) = (cbor.bytes().unwrap(), cbor.u64().unwrap());
+            let object = self.objects.get(&format!("snapshots/{}", hex(id)));
+            let object = object.filter(|object| object.len() as u64 == size);
+            let manifest = nullable(&mut cbor, |cbor| {
+                assert_eq!(cbor.array().unwrap(), Some(3));
+                [cbor.bytes(), cbor.bytes(), cbor.bytes()].map(|bytes| bytes.unwrap().to_vec())
+            });
+            let Some([stored, tree, body]) = manifest else {
+                assert!(object.is_none_or(|object| object[5] == 7));
+                self.meet("fence in an overview");
+                say!(self, "  {}: {size} bytes, a fence", short(id));
+                continue;
+            };
+            say!(self, "  {}: {size} bytes, a manifest", short(id));
+            let Some(object) = object else { continue };
+            assert_eq!(*blake3::hash(object).as_bytes(), stored[..]);
+            let whole = self.small(6, object, id);
+            let (before, root, after) = around_root(&whole);
+            let (same, empty, end) = around_root(&body);
+            assert_eq!((before, after, empty), (same, end, &b""[..]));
+            assert_eq!(*blake3::hash(root).as_bytes(), tree[..]);
+        }
+        assert_eq!(cbor.position(), body.len());
+    }
+}
+
+/// The bytes of a manifest before element [18], that element, and the bytes after it.
+fn around_root(body: &[u8]) -> (&[u8], &[u8], &[u8]) {
+    let mut cbor = Cbor::new(body);
+    cbor.array().unwrap();
+    (0..18).for_each(|_| cbor.skip().unwrap());
+    let start = cbor.position();
+    let root = cbor.bytes().unwrap();
+    (&body[..start], root, &body[cbor.position()..])
 }
 
 /// The master key, if the slot is of the secret's kind and the secret is its.

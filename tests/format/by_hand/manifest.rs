@@ -20,7 +20,8 @@ impl Repository<'_> {
     pub fn manifest(&mut self, id: &[u8]) -> Vec<Vec<u8>> {
         let body = self.small(6, &self.objects[&format!("snapshots/{}", hex(id))], id);
         let mut cbor = Cbor::new(&body);
-        assert_eq!(cbor.array().unwrap(), Some(23));
+        let elements = cbor.array().unwrap().unwrap();
+        assert!((23..=24).contains(&elements));
         let (host, user) = (cbor.str().unwrap(), cbor.str().unwrap());
         let paths = strings(&mut cbor);
         let tags = strings(&mut cbor);
@@ -73,6 +74,10 @@ impl Repository<'_> {
             "  not listed {unlisted:?}, operating system {}",
             cbor.u8().unwrap()
         );
+        if elements > 23 {
+            self.meet("set");
+            say!(self, "  set {}", cbor.str().unwrap());
+        }
         assert_eq!(cbor.position(), body.len());
         self.root(root)
     }

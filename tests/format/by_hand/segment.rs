@@ -33,6 +33,7 @@ impl Repository<'_> {
         let mut xattrs = column(12);
         let xattr_rows = xattrs.attributes();
         let mut xattrs = Sparse(xattrs, 0);
+        let mut flags = Sparse(column(28), 0);
         let rows: Vec<_> = (0..attrs.number())
             .map(|_| {
                 (
@@ -108,6 +109,9 @@ impl Repository<'_> {
                         write!(line, ", reason {}, errno {}", column.take(1)[0], column.number()).unwrap();
                     }
                 }
+                if let Some(column) = flags.at(at) {
+                    write!(line, ", flags {:#x}", column.number()).unwrap();
+                }
                 say!(self, "{line}");
                 files.push(([&dir[..], b"/", &name].concat(), bytes));
                 at += 1;
@@ -118,7 +122,7 @@ impl Repository<'_> {
             &dirs, &lens, &names, &attrs, &inodes, &devices, &targets, &numbers,
         ];
         assert!(whole.iter().all(|column| column.0.is_empty()));
-        let sparse = [&links, &sizes, &troubles, &xattrs];
+        let sparse = [&links, &sizes, &troubles, &xattrs, &flags];
         assert!(sparse.iter().all(|column| column.0.0.is_empty()));
         assert!(contents.column.0.is_empty() && contents.hashes.0.is_empty());
     }

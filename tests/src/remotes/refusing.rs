@@ -1,4 +1,5 @@
-//! A remote that can't read some of its objects, for as long as they are named here, while it gives all others.
+//! A remote that can't read some of its objects, for as long as they are named here, while it gives all others; or one
+//! that deletes nothing.
 
 use chunkstore::error::Operation;
 use chunkstore::remote::{AllEnded, Kind, ObjectName, Remote, Staged};
@@ -14,6 +15,7 @@ pub type Why = fn() -> io::Error;
 pub struct Refusing {
     inner: Arc<dyn Remote>,
     refused: Arc<Mutex<BTreeMap<ObjectName, Why>>>,
+    is_append_only: bool,
 }
 
 impl Refusing {
@@ -21,6 +23,15 @@ impl Refusing {
         Refusing {
             inner,
             refused: Arc::default(),
+            is_append_only: false,
+        }
+    }
+
+    /// All can be read, and nothing deleted.
+    pub fn append_only(inner: Arc<dyn Remote>) -> Self {
+        Refusing {
+            is_append_only: true,
+            ..Refusing::new(inner)
         }
     }
 
@@ -56,7 +67,14 @@ impl Remote for Refusing {
     }
 
     fn delete(&self, name: &ObjectName) -> Result<()> {
-        self.inner.delete(name)
+        match self.is_append_only {
+            true => Err(Error::remote(
+                Operation::Delete,
+                name,
+                io::ErrorKind::PermissionDenied.into(),
+            )),
+            false => self.inner.delete(name),
+        }
     }
 
     fn barrier(&self) -> Result<()> {

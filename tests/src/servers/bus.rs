@@ -1,9 +1,9 @@
-//! A private D-Bus with the little of NetworkManager and logind that a backup asks for. What they answer can be changed
+//! A private D-Bus with the little of NetworkManager, logind and a desktop that a backup asks for. What they answer can be changed
 //! while it runs.
 
 use super::Process;
 use futures_util::StreamExt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::path::Path;
 use std::process::Command;
@@ -16,6 +16,7 @@ use zbus::{Connection, MessageStream, ObjectPath, OwnedVariant, Variant};
 
 const START: Duration = Duration::from_secs(60);
 const LOGIND: &str = "org.freedesktop.login1";
+const NOTIFICATIONS: &str = "org.freedesktop.Notifications";
 const NETWORK_MANAGER: &str = "org.freedesktop.NetworkManager";
 
 /// Object, interface and property.
@@ -28,6 +29,8 @@ struct Answers {
     inhibited: Vec<[String; 4]>,
     /// What may not be inhibited.
     refused: Vec<String>,
+    /// Titles, texts and urgencies of notifications on the desktop.
+    notified: Vec<(String, String, u8)>,
     asked: u64,
 }
 
@@ -71,7 +74,7 @@ impl Bus {
                 runtime.unwrap().block_on(async move {
                     let connection = Builder::address(address.as_str()).build().await.unwrap();
                     let mut calls = MessageStream::from(&connection);
-                    for name in [NETWORK_MANAGER, LOGIND] {
+                    for name in [NETWORK_MANAGER, LOGIND, NOTIFICATIONS] {
                         connection.request_name(name).await.unwrap();
                     }
                     ready.send(()).unwrap();
@@ -165,6 +168,11 @@ impl Bus {
         assert_eq!(end.read(&mut [0]).unwrap(), 0);
     }
 
+    /// What the desktop was asked to show: title, text and urgency.
+    pub fn notified(&self) -> Vec<(String, String, u8)> {
+        self.answers.lock().unwrap().notified.clone()
+    }
+
     /// How many questions there were.
     pub fn asked(&self) -> u64 {
         self.answers.lock().unwrap().asked
@@ -211,6 +219,23 @@ async fn answer(
                         .await
                 }
             }
+        }
+        Some("Notify") => {
+            type Notification = (
+                String,
+                u32,
+                String,
+                String,
+                String,
+                Vec<String>,
+                HashMap<String, OwnedVariant>,
+                i32,
+            );
+            let call: Notification = call.body().deserialize().unwrap();
+            let (title, text, urgency) = (call.3, call.4, call.6["urgency"].clone());
+            let urgency = u8::try_from(urgency).unwrap();
+            answers.lock().unwrap().notified.push((title, text, urgency));
+            connection.reply(&header, &7u32).await
         }
         Some("Inhibit") => {
             let (what, who, why, mode): (String, String, String, String) = call.body().deserialize().unwrap();

@@ -5,6 +5,7 @@
 
 use super::fault::{Fault, Outcome};
 use super::http::Http;
+use super::listed::Listed;
 use crate::error::{Cause, Result, UrlFault};
 use crate::remote::address::{Address, invalid};
 use crate::remote::link::Link;
@@ -99,7 +100,7 @@ impl Cloud {
         }
     }
 
-    pub async fn list(&self, kind: Kind) -> Outcome<Vec<(ObjectName, u64)>> {
+    pub async fn list(&self, kind: Kind) -> Outcome<Vec<Listed>> {
         let folder = format!("{}/", kind.folder());
         let lister = self.operator.lister_with(&folder).recursive(true).await?;
         let mut lister = std::pin::pin!(lister);
@@ -109,7 +110,7 @@ impl Cloud {
             let id = entry.path().rsplit('/').next().unwrap_or_default();
             let name = ObjectName::parse(kind, id).filter(|name| name.path() == entry.path());
             if entry.metadata().mode() == EntryMode::FILE {
-                found.extend(name.map(|name| (name, size)));
+                found.extend(name.map(|name| (name, Some(size))));
             }
         }
         Ok(found)

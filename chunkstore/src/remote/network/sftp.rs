@@ -6,6 +6,7 @@ mod connection;
 
 use self::connection::{Connection, fault};
 use super::fault::{Fault, Outcome};
+use super::listed::Listed;
 use super::temporary;
 use crate::error::{Cause, Result, UrlFault};
 use crate::remote::address::{Address, invalid};
@@ -27,6 +28,9 @@ const UNDER_WAY: usize = 64;
 const LISTED_AT_ONCE: usize = 16;
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
+/// `S_IFMT` and `S_IFREG`, which the protocol has from POSIX.
+const FILE_TYPE: u32 = 0o170_000;
+const REGULAR: u32 = 0o100_000;
 
 pub(super) const PARAMETERS: &[&str] = &["identity", "config"];
 
@@ -301,15 +305,44 @@ impl Sftp {
         let connection = self.connection().await?;
         let path = self.path(&name.path());
         match connection.ask(|sftp| sftp.stat(path.as_str())).await {
+            Ok(found) if file_type(&found.attrs).is_some_and(|file_type| file_type != REGULAR) => {
+                Err(Fault::lasting(ErrorKind::InvalidData, Cause::NotARegularFile))
+            }
             Ok(found) => Ok(found.attrs.size),
             Err(e) if is(&e, StatusCode::NoSuchFile) => Ok(None),
             Err(e) => Err(fault(e)),
         }
     }
 
-    pub async fn list(&self, kind: Kind) -> Outcome<Vec<(ObjectName, u64)>> {
+    /// Also what is no file under an object's name: a server that opens a FIFO may never answer again.
+    pub async fn list(&self, kind: Kind) -> Outcome<Vec<Listed>> {
         let connection = self.connection().await?;
-        let connection = &*connection;
+        let mut listed = Vec::new();
+        for (name, attributes) in self.objects(&connection, kind).await? {
+            let size = attributes
+                .size
+                .filter(|_| file_type(&attributes).is_none_or(|file_type| file_type == REGULAR));
+            let followed = match size {
+                Some(_) => Ok(size),
+                // A link is listed as such.
+                None => self.size(&name).await,
+            };
+            match followed {
+                Ok(size) => listed.push((name, size)),
+                Err(fault) if fault.kind() == ErrorKind::InvalidData => listed.push((name, None)),
+                Err(fault) if fault.passing => return Err(fault),
+                // Whoever reads it gets the error.
+                Err(_) => listed.push((name, Some(0))),
+            }
+        }
+        Ok(listed)
+    }
+
+    async fn objects(
+        &self,
+        connection: &Connection,
+        kind: Kind,
+    ) -> Outcome<Vec<(ObjectName, FileAttributes)>> {
         let folder = kind.folder();
         let mut found = Vec::new();
         let members = self.members(connection, folder).await?;
@@ -391,11 +424,16 @@ fn objects(
     kind: Kind,
     folder: &str,
     members: Vec<(String, FileAttributes)>,
-    found: &mut Vec<(ObjectName, u64)>,
+    found: &mut Vec<(ObjectName, FileAttributes)>,
 ) {
     for (name, attributes) in members {
         let name =
             ObjectName::parse(kind, &name).filter(|object| object.path() == format!("{folder}/{name}"));
-        found.extend(name.zip(attributes.size));
+        found.extend(name.map(|name| (name, attributes)));
     }
+}
+
+/// The bits of the mode that say what kind of file it is, if the server sent them.
+fn file_type(attributes: &FileAttributes) -> Option<u32> {
+    attributes.permissions.map(|mode| mode & FILE_TYPE)
 }

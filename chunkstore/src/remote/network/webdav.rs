@@ -3,6 +3,7 @@
 
 use super::fault::{Fault, Outcome, says_full};
 use super::http::Http;
+use super::listed::Listed;
 use super::temporary;
 use crate::error::{Cause, Result};
 use crate::remote::address::Address;
@@ -198,7 +199,7 @@ impl WebDav {
         length.map(Some).ok_or_else(silent)
     }
 
-    pub async fn list(&self, kind: Kind) -> Outcome<Vec<(ObjectName, u64)>> {
+    pub async fn list(&self, kind: Kind) -> Outcome<Vec<Listed>> {
         let folder = kind.folder();
         let mut found = Vec::new();
         if kind != Kind::Pack {
@@ -300,11 +301,12 @@ impl WebDav {
     }
 }
 
-fn objects(kind: Kind, folder: &str, members: Vec<Member>, found: &mut Vec<(ObjectName, u64)>) {
+/// Also folders under the names of objects.
+fn objects(kind: Kind, folder: &str, members: Vec<Member>, found: &mut Vec<Listed>) {
     for Member { name, size } in members {
         let name =
             ObjectName::parse(kind, &name).filter(|object| object.path() == format!("{folder}/{name}"));
-        found.extend(name.zip(size));
+        found.extend(name.map(|name| (name, size)));
     }
 }
 

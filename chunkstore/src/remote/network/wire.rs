@@ -3,6 +3,7 @@
 
 use super::cloud::Cloud;
 use super::fault::Outcome;
+use super::listed::Listed;
 use super::rclone::Rclone;
 use super::sftp::Sftp;
 use super::webdav::WebDav;
@@ -68,7 +69,7 @@ impl Wire {
         }
     }
 
-    pub async fn list(&self, kind: Kind) -> Outcome<Vec<(ObjectName, u64)>> {
+    pub async fn list(&self, kind: Kind) -> Outcome<Vec<Listed>> {
         match self {
             Wire::Cloud(cloud) => cloud.list(kind).await,
             Wire::Rclone(rclone) => rclone.server().await?.list(kind).await,

@@ -17,7 +17,7 @@ pub use flags::{CHEAP_FLAGS, locks, set_first_flags, set_flags};
 pub use owners::Owners;
 pub use read::{
     DataRanges, advise_done, advise_sequential, advise_soon, data_ranges, list_dir, open_ancestor, open_dir,
-    open_linked_dir, open_root, open_source, open_special, size_of_device,
+    open_dir_at, open_linked_dir, open_root, open_source, open_special, size_of_device,
 };
 pub use system::{Trust, sizes_of, sync_fs, umask};
 pub use target::{FileId, Target, TargetDir};

@@ -2,12 +2,14 @@
 
 use crate::fsmeta::{Hint, Names};
 use chunkstore::descriptors;
-use rustix::fs::{Advice, FileType, Mode, OFlags, RawDir, SeekFrom, openat};
+use rustix::fs::{Advice, CWD, FileType, Mode, OFlags, RawDir, SeekFrom, openat};
 use rustix::io::{Errno, retry_on_intr};
 use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// One getdents call's worth: about 4000 names of usual length.
 const LISTING_BUFFER: usize = 128 << 10;
@@ -21,6 +23,11 @@ pub fn open_root() -> io::Result<OwnedFd> {
 /// A directory to be listed, one component below `parent`; never follows a symbolic link.
 pub fn open_dir(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd> {
     open_quietly(parent, name, OFlags::DIRECTORY)
+}
+
+/// A directory to be listed, by its path; the last component is not followed.
+pub fn open_dir_at(path: &Path) -> io::Result<OwnedFd> {
+    open_quietly(CWD, path.as_os_str().as_bytes(), OFlags::DIRECTORY)
 }
 
 /// A directory on the way to a source, one component below `parent`: links are followed, as the user's path means

@@ -1,7 +1,7 @@
 //! What is not as it should be with a path or an object, to be put after its name.
 
 use super::engine_error;
-use super::restore::restore_problem;
+use super::restore::{meta_part, restore_problem};
 use super::store::io::errno;
 use super::store::{about, missing, store_error};
 use super::tree::tree_fault;
@@ -11,7 +11,7 @@ use crate::catalogue::{Noun, count, object_advice, say};
 use crate::text;
 use ::engine::Error;
 use ::engine::entry::Trouble;
-use ::engine::problem::{Damage, Lost, LostEntries, Problem, ProblemKind, Unread};
+use ::engine::problem::{Damage, DrillFault, Lost, LostEntries, Problem, ProblemKind, Unread};
 use jiff::Timestamp;
 
 /// What is wrong, without the path.
@@ -169,6 +169,43 @@ fn damaged(lang: Lang, damage: &Damage, name: &[u8]) -> String {
             "パック {pack} の項目が別のセグメントのものと異なります"
         ),
         Damage::PartLost => say!(lang, "part of it is lost", "一部が失われています"),
+        Damage::Drill(fault) => drill_fault(lang, fault),
+    }
+}
+
+/// In what way something that a drill restored is not what it should be.
+fn drill_fault(lang: Lang, fault: &DrillFault) -> String {
+    match fault {
+        DrillFault::Missing => say!(
+            lang,
+            "it was restored without an error, but is not there",
+            "エラーなく復元されましたが、見つかりません"
+        ),
+        DrillFault::Kind => say!(
+            lang,
+            "it was restored as something else",
+            "別の種類のものとして復元されました"
+        ),
+        DrillFault::Content => say!(
+            lang,
+            "the restored content differs from the snapshot",
+            "復元した内容がスナップショットと異なります"
+        ),
+        DrillFault::Metadata(part) => {
+            let part = meta_part(lang, part);
+            say!(
+                lang,
+                "restored, but not as the snapshot has it: {part}",
+                "復元しましたが、{part}がスナップショットと異なります"
+            )
+        }
+        DrillFault::Live => say!(
+            lang,
+            "the file on this machine has the size and times that were backed up, but another content: the file or its \
+             backup is corrupt",
+            "このコンピューターのファイルは、大きさも日時もバックアップしたときのままですが、内容が異なります。\
+             ファイルかバックアップのどちらかが壊れています"
+        ),
     }
 }
 

@@ -175,8 +175,9 @@ fn plain(lang: Lang, problem: &RestoreProblem) -> &'static str {
     lang.pick(en, ja)
 }
 
-pub(super) fn metadata(lang: Lang, part: &MetaPart, errno: i32) -> String {
-    let what = match part {
+/// Metadata, by its name.
+pub(super) fn meta_part(lang: Lang, part: &MetaPart) -> String {
+    match part {
         MetaPart::All => say!(lang, "metadata", "メタデータ"),
         MetaPart::Owner => say!(lang, "owner", "所有者"),
         MetaPart::Mode => say!(lang, "mode", "モード"),
@@ -187,7 +188,11 @@ pub(super) fn metadata(lang: Lang, part: &MetaPart, errno: i32) -> String {
             let name = name.escape_ascii();
             say!(lang, "attribute {name}", "属性「{name}」")
         }
-    };
+    }
+}
+
+pub(super) fn metadata(lang: Lang, part: &MetaPart, errno: i32) -> String {
+    let what = meta_part(lang, part);
     let why = io_error(lang, &::engine::platform::errno::error(errno));
     say!(
         lang,

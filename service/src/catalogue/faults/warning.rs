@@ -14,9 +14,10 @@ pub(super) fn warning(lang: Lang, warning: &Warning) -> String {
         Warning::NotCopied(error) => not_copied(lang, error),
         Warning::NotReplicated { origin, error } => not_replicated(lang, origin, error),
         Warning::CacheNotUsed(error) => cache_not_used(lang, error),
-        Warning::SegmentUnread(error) => segment_unread(lang, error),
+        Warning::Unread(error) => unread(lang, error),
         Warning::ParentDamaged(error) => parent_damaged(lang, error),
         Warning::MissingUnknown(error) => missing_unknown(lang, error),
+        Warning::ReadNotNoted(error) => read_not_noted(lang, error),
         Warning::SnapshotsGone(ids) => snapshots_gone(lang, ids),
         Warning::Metadata(part, errno) => metadata(lang, part, *errno),
         Warning::Clock(warning) => clock_warning(lang, warning),
@@ -70,7 +71,16 @@ fn cache_not_used(lang: Lang, error: &StoreError) -> String {
     )
 }
 
-fn segment_unread(lang: Lang, error: &StoreError) -> String {
+fn read_not_noted(lang: Lang, error: &Error) -> String {
+    let why = engine_error(lang, error);
+    say!(
+        lang,
+        "what was read can't be noted, so a later check with --max-age reads it again: {why}",
+        "読み取った範囲を記録できないため、次の --max-age 付きの検査でもう一度読み取ります: {why}"
+    )
+}
+
+fn unread(lang: Lang, error: &StoreError) -> String {
     let why = match error {
         StoreError::Unreadable { cause, .. } => super::store::unreadable(lang, cause),
         error => store_error(lang, error),

@@ -2,11 +2,12 @@
 
 use crate::catalogue::report::and_more;
 use crate::catalogue::{Lang, Noun, count, say};
-use crate::text::{grouped, short};
+use crate::text::{grouped, short, time};
 use engine::check::{CheckReport, DamagedPath};
 use engine::heal::Healed;
 use engine::repair::{IndexRepaired, PacksRepaired, ParityRepaired, SnapshotsRepaired};
 use engine::units::{escape, format_bytes};
+use jiff::Timestamp;
 
 /// One path that can't be restored whole.
 pub fn damaged_path(lang: Lang, hurt: &DamagedPath) -> String {
@@ -77,6 +78,28 @@ pub fn checked(lang: Lang, r: &CheckReport) -> Vec<String> {
         ));
     }
     lines.extend(advice(lang, r));
+    lines
+}
+
+/// What is still due, and since when all data has been read.
+pub fn read_since(lang: Lang, r: &CheckReport, since: Option<Timestamp>) -> Vec<String> {
+    let mut lines = Vec::new();
+    if r.packs_due > 0 {
+        let (packs, bytes) = (count(lang, r.packs_due, Noun::Pack), format_bytes(r.bytes_due));
+        lines.push(say!(
+            lang,
+            "Still to be read: {packs}, {bytes}",
+            "まだ読み取っていないもの: {packs}、{bytes}"
+        ));
+    }
+    if let Some(since) = since {
+        let since = time(since);
+        lines.push(say!(
+            lang,
+            "Every byte stored by {since} has been read since",
+            "{since} までに保存した全データを、それ以降に読み取りました"
+        ));
+    }
     lines
 }
 
@@ -243,6 +266,16 @@ fn heal_verdict(lang: Lang, h: &Healed, read_data: bool, dry_run: bool) -> Strin
             "All that was found lost or damaged is there again",
             "見つかった欠けや破損はすべて元に戻りました"
         ),
+        (false, _) if h.chunks_unread > 0 => {
+            let chunks = count(lang, h.chunks_unread, Noun::Chunk);
+            say!(
+                lang,
+                "Could not bring {chunks}: part of another replica, which may hold them, can't be read. Run 'dedup heal' \
+                 again once everything can be read",
+                "{chunks}を取り寄せられませんでした。読み取れなかったレプリカの一部にあるかもしれません。読み取れるようにしてから、\
+                 もう一度 'dedup heal' を実行してください"
+            )
+        }
         (false, _) if !h.is_lacking() => {
             let objects = count(lang, h.unreadable(), Noun::Object);
             say!(

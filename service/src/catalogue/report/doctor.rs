@@ -1,5 +1,7 @@
 //! What `doctor` found: for each finding what it means, and what to do.
 
+mod proofs;
+
 use super::runs::status;
 use crate::catalogue::{Lang, Noun, count, say, weakness};
 use crate::doctor::{Diagnosis, Finding, Mark, Report, SchedulerEntry};
@@ -7,6 +9,7 @@ use crate::text::{grouped, time};
 use engine::platform::space::DiskSpace;
 use engine::units::{escape, format_bytes};
 use jiff::Timestamp;
+use proofs::{of_snapshots, proven};
 
 /// What a finding means, with what it is about.
 pub fn meaning(lang: Lang, finding: &Finding) -> String {
@@ -48,6 +51,27 @@ fn what(lang: Lang, found: &Diagnosis) -> String {
         Diagnosis::Space { disk } | Diagnosis::SpaceLow { disk } | Diagnosis::SpaceOut { disk } => {
             room(lang, *disk)
         }
+        Diagnosis::WithinQuota { .. }
+        | Diagnosis::QuotaNear { .. }
+        | Diagnosis::QuotaReached { .. }
+        | Diagnosis::FullSoon { .. } => of_space(lang, found),
+        Diagnosis::SnapshotsThere { .. }
+        | Diagnosis::SnapshotsGone { .. }
+        | Diagnosis::SnapshotsUnreadable { .. }
+        | Diagnosis::Checked { .. }
+        | Diagnosis::CheckedLongAgo { .. }
+        | Diagnosis::Restored { .. }
+        | Diagnosis::RestoredLongAgo { .. } => of_snapshots(lang, found),
+        Diagnosis::AllRead { .. }
+        | Diagnosis::ReadLongAgo { .. }
+        | Diagnosis::Drilled { .. }
+        | Diagnosis::DrillFailed { .. } => proven(lang, found),
+        _ => of_remote(lang, found),
+    }
+}
+
+fn of_space(lang: Lang, found: &Diagnosis) -> String {
+    match found {
         Diagnosis::WithinQuota { used, quota }
         | Diagnosis::QuotaNear { used, quota }
         | Diagnosis::QuotaReached { used, quota } => {
@@ -66,14 +90,7 @@ fn what(lang: Lang, found: &Diagnosis) -> String {
                 "今の増え方では {at} にいっぱいになります"
             )
         }
-        Diagnosis::SnapshotsThere { .. }
-        | Diagnosis::SnapshotsGone { .. }
-        | Diagnosis::SnapshotsUnreadable { .. }
-        | Diagnosis::Checked { .. }
-        | Diagnosis::CheckedLongAgo { .. }
-        | Diagnosis::Restored { .. }
-        | Diagnosis::RestoredLongAgo { .. } => of_snapshots(lang, found),
-        _ => of_remote(lang, found),
+        _ => String::new(),
     }
 }
 
@@ -275,7 +292,7 @@ fn of_remote(lang: Lang, found: &Diagnosis) -> String {
         ),
         Diagnosis::RemoteIsAnother => say!(
             lang,
-            "this is not the repository that this machine knows: another disk may be mounted",
+            "this is another repository than the one that this machine knows: another disk may be mounted",
             "このコンピューターが知っているものとは別のリポジトリーです。別のディスクがマウントされていませんか"
         ),
         Diagnosis::RemoteBehind { snapshots: n } => {
@@ -290,7 +307,8 @@ fn of_remote(lang: Lang, found: &Diagnosis) -> String {
                 "この保存先には弱点があります: {found}"
             )
         }
-        Diagnosis::HasPhrase => say!(lang, "there is a recovery phrase", "回復フレーズがあります"),
+        Diagnosis::HasPhrase => phrase(lang, true),
+        Diagnosis::PhraseUnconfirmed => phrase(lang, false),
         Diagnosis::NoPhrase => say!(
             lang,
             "there is no recovery phrase: if the password or key is lost, so are the backups",
@@ -308,56 +326,17 @@ fn of_remote(lang: Lang, found: &Diagnosis) -> String {
     }
 }
 
-fn of_snapshots(lang: Lang, found: &Diagnosis) -> String {
-    let snapshots = |n: u64| count(lang, n, Noun::Snapshot);
-    match found {
-        Diagnosis::SnapshotsThere { snapshots: n, newest } => {
-            let n = snapshots(*n);
-            match newest {
-                Some(at) => {
-                    let at = time(*at);
-                    say!(lang, "{n}, the newest of {at}", "{n}、最新は {at}")
-                }
-                None => n,
-            }
-        }
-        Diagnosis::SnapshotsGone { snapshots: n } => {
-            let n = snapshots(*n);
-            say!(
-                lang,
-                "missing, although nobody removed it: {n}",
-                "誰も削除していないのに失われています: {n}"
-            )
-        }
-        Diagnosis::SnapshotsUnreadable { snapshots: n } => count(lang, *n, Noun::UnreadableSnapshot),
-        Diagnosis::Checked { at } => {
-            let at = time(*at);
-            say!(lang, "last check: {at}", "最後の検査: {at}")
-        }
-        Diagnosis::CheckedLongAgo { at } => proof(lang, *at, "check", "検査"),
-        Diagnosis::Restored { at } => {
-            let at = time(*at);
-            say!(lang, "last restore: {at}", "最後の復元: {at}")
-        }
-        Diagnosis::RestoredLongAgo { at } => proof(lang, *at, "restore", "復元"),
-        _ => String::new(),
-    }
-}
-
-fn proof(lang: Lang, at: Option<Timestamp>, en: &str, ja: &str) -> String {
-    match at {
-        Some(at) => {
-            let at = time(at);
-            say!(
-                lang,
-                "the last {en} was long ago: {at}",
-                "最後の{ja}からだいぶたっています: {at}"
-            )
-        }
-        None => say!(
+fn phrase(lang: Lang, is_confirmed: bool) -> String {
+    match is_confirmed {
+        true => say!(
             lang,
-            "no {en} from this machine is known",
-            "このコンピューターで{ja}をした記録がありません"
+            "there is a recovery phrase, and it was typed back",
+            "回復フレーズがあり、書き写しも確認済みです"
+        ),
+        false => say!(
+            lang,
+            "there is a recovery phrase; nobody has confirmed that it was written down ('dedup key recovery' on a terminal asks)",
+            "回復フレーズがあります。書き写しは未確認です (端末で 'dedup key recovery' を実行すると確認します)"
         ),
     }
 }
@@ -458,16 +437,10 @@ fn remote_advice(lang: Lang, found: &Diagnosis, name: &str) -> Option<String> {
             "'dedup -r {name} check' says what is hurt and what helps",
             "'dedup -r {name} check' で被害と対処を確かめてください"
         ),
-        Diagnosis::CheckedLongAgo { .. } => say!(
-            lang,
-            "run 'dedup -r {name} check --read-data-subset 5%'",
-            "'dedup -r {name} check --read-data-subset 5%' を実行してください"
-        ),
-        Diagnosis::RestoredLongAgo { .. } => say!(
-            lang,
-            "restore something you know: 'dedup -r {name} restore latest --target /tmp/proof PATH'",
-            "知っているものを復元してみてください: 'dedup -r {name} restore latest --target /tmp/proof PATH'"
-        ),
+        Diagnosis::CheckedLongAgo { .. }
+        | Diagnosis::ReadLongAgo { .. }
+        | Diagnosis::RestoredLongAgo { .. }
+        | Diagnosis::DrillFailed { .. } => proofs::advice(lang, found, name),
         Diagnosis::SpaceLow { .. } | Diagnosis::SpaceOut { .. } => lang
             .pick("free some space there", "そこに空きを作ってください")
             .to_string(),

@@ -8,6 +8,7 @@ pub mod bundle;
 pub mod console;
 pub mod damage;
 pub mod doctor;
+pub mod drill;
 pub mod keys;
 pub mod notify;
 pub mod remotes;
@@ -19,6 +20,7 @@ pub mod setup;
 pub mod snapshots;
 pub mod space;
 pub mod status;
+pub mod takeover;
 
 use super::{Lang, say};
 

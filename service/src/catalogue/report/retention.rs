@@ -17,6 +17,32 @@ pub fn decision(lang: Lang, keeps: bool, dry_run: bool, snapshots: u64) -> Strin
     }
 }
 
+/// Above what a policy would keep on another day.
+pub fn simulated(lang: Lang, day: Timestamp, is_to_come: bool) -> String {
+    let day = text::time(day);
+    match is_to_come {
+        true => say!(
+            lang,
+            "What would be kept at {day} of the snapshots that exist now, if backups go on as often as before:",
+            "これまでと同じ間隔でバックアップが続く場合に、今あるスナップショットのうち {day} の時点で残るもの:"
+        ),
+        false => say!(
+            lang,
+            "What would have been kept at {day}, of the snapshots that were made by then:",
+            "{day} までに作られたスナップショットのうち、その時点で残るもの:"
+        ),
+    }
+}
+
+/// Above a picture of snapshots, with what its signs mean.
+pub fn timeline_heading(lang: Lang) -> String {
+    say!(
+        lang,
+        "Snapshots over time (# kept, . removed, + some of both):",
+        "スナップショットの分布 (# 残る、. 削除、+ 両方):"
+    )
+}
+
 pub fn forgotten(lang: Lang, snapshots: u64, dry_run: bool) -> String {
     let what = count(lang, snapshots, Noun::Snapshot);
     let them = if snapshots == 1 { "it" } else { "them" };

@@ -19,7 +19,7 @@ fn translated<'a>(lang: Lang, word: &'a str, known: &[(&str, &'static str)]) -> 
     }
 }
 
-const KINDS: [(&str, &str); 16] = [
+const KINDS: [(&str, &str); 17] = [
     ("backup", "バックアップ"),
     ("restore", "復元"),
     ("delete", "削除"),
@@ -29,6 +29,7 @@ const KINDS: [(&str, &str); 16] = [
     ("copy", "コピー"),
     ("heal", "修復"),
     ("repair", "補修"),
+    ("drill", "復元訓練"),
     ("undelete", "削除の取り消し"),
     ("tag", "タグの変更"),
     ("init", "作成"),

@@ -7,7 +7,7 @@ use crate::text::time;
 use engine::units::escape;
 use jiff::{SignedDuration, Timestamp};
 
-pub fn remote_columns(lang: Lang) -> [&'static str; 9] {
+pub fn remote_columns(lang: Lang) -> [&'static str; 11] {
     match lang {
         En => [
             "",
@@ -17,7 +17,9 @@ pub fn remote_columns(lang: Lang) -> [&'static str; 9] {
             "Growth",
             "Full",
             "Checked",
+            "Read since",
             "Restored",
+            "Drill",
             "Asked",
         ],
         Ja => [
@@ -28,10 +30,17 @@ pub fn remote_columns(lang: Lang) -> [&'static str; 9] {
             "増加",
             "満杯",
             "検査",
+            "全読み取り",
             "復元",
+            "復元訓練",
             "問い合わせ",
         ],
     }
+}
+
+/// A drill that found differences, and when.
+pub fn failed_drill(lang: Lang, day: &str) -> String {
+    say!(lang, "{day} FAILED", "{day} 失敗")
 }
 
 /// When a remote was last asked, or why it could not be.
@@ -64,6 +73,32 @@ pub fn host_columns(lang: Lang) -> [&'static str; 8] {
             "世代数",
             "リポジトリー",
             "対象",
+        ],
+    }
+}
+
+/// Of what machines recorded about their sets.
+pub fn recorded_columns(lang: Lang) -> [&'static str; 8] {
+    match lang {
+        En => [
+            "",
+            "Machine",
+            "Set",
+            "Last run",
+            "Started",
+            "Last success",
+            "Next run",
+            "Reported",
+        ],
+        Ja => [
+            "",
+            "コンピューター",
+            "セット",
+            "最後の実行",
+            "開始",
+            "最後の成功",
+            "次の実行",
+            "記録",
         ],
     }
 }

@@ -47,6 +47,7 @@ fn cause(lang: Lang, cause: &Cause) -> String {
         | Cause::NetworkThreads(_)
         | Cause::ServerFull => network(lang, cause),
         Cause::NotARegularFile
+        | Cause::BrokenLink
         | Cause::SyncFailed
         | Cause::StagingVolatile
         | Cause::StagedRemoved
@@ -60,6 +61,10 @@ fn cause(lang: Lang, cause: &Cause) -> String {
 fn plain(lang: Lang, cause: &Cause) -> &'static str {
     let (en, ja) = match cause {
         Cause::NotARegularFile => ("not a regular file", "通常のファイルではありません"),
+        Cause::BrokenLink => (
+            "a symbolic link that leads to no file",
+            "リンク先のファイルがないシンボリックリンクです",
+        ),
         Cause::SyncFailed => (
             "an earlier sync of a folder failed; what it covered may be lost",
             "前回のフォルダーの同期に失敗しました。対象の内容が失われたかもしれません",

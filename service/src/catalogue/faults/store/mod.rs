@@ -238,6 +238,11 @@ pub(super) fn feature(lang: Lang, feature: &Feature) -> String {
             say!(lang, "sealed keys of kind {kind}", "種類 {kind} の封印された鍵")
         }
         Feature::SlotKind(kind) => say!(lang, "key slots of kind {kind}", "種類 {kind} の鍵スロット"),
+        Feature::RecordSubject(subject) => say!(
+            lang,
+            "machines' records of subject {subject}",
+            "種類 {subject} のコンピューター記録"
+        ),
         Feature::ParityVersion(version) => {
             say!(lang, "parity of version {version}", "版 {version} のパリティー")
         }

@@ -9,8 +9,8 @@ use engine::entry::Trouble;
 use engine::error::store::{Object, Operation, TreeFault, TreePart};
 use engine::error::{NamedSnapshot, NoSource, PatternFault, PatternKind, Refusal, Usage};
 use engine::problem::{
-    ClockWarning, Damage, Lost, LostEntries, MetaPart, NameFault, Problem, ProblemKind, RestoreProblem,
-    Unread, Warning, WrongSize,
+    ClockWarning, Damage, DrillFault, Lost, LostEntries, MetaPart, NameFault, Problem, ProblemKind,
+    RestoreProblem, Unread, Warning, WrongSize,
 };
 use engine::storage::Weakness;
 use jiff::Timestamp;
@@ -155,7 +155,7 @@ fn restore_problems() -> Vec<RestoreProblem> {
 }
 
 fn damages() -> Vec<Damage> {
-    every!(
+    let mut all = every!(
         Damage;
         Known, NotListed, SnapshotGone, ListDiffers, PartLost;
         Damage::Object(_) => Damage::Object(missing()),
@@ -169,7 +169,15 @@ fn damages() -> Vec<Damage> {
         Damage::BundledFiles { .. } => Damage::BundledFiles { files: 9, chunk: chunk() },
         Damage::ChunksLost { .. } => Damage::ChunksLost { chunks: 9 },
         Damage::NowhereWhole { .. } => Damage::NowhereWhole { chunks: 9 },
-    )
+        Damage::Drill(_) => Damage::Drill(DrillFault::Content),
+    );
+    let drills = every!(
+        DrillFault;
+        Missing, Kind, Content, Live;
+        DrillFault::Metadata(_) => DrillFault::Metadata(MetaPart::Times),
+    );
+    all.extend(drills.into_iter().map(Damage::Drill));
+    all
 }
 
 fn unread() -> Vec<Unread> {
@@ -204,7 +212,7 @@ fn warnings() -> Vec<Warning> {
         Warning::NotCopied(_) => Warning::NotCopied(missing()),
         Warning::NotReplicated { .. } => Warning::NotReplicated { origin: x(), error: missing() },
         Warning::CacheNotUsed(_) => Warning::CacheNotUsed(missing()),
-        Warning::SegmentUnread(_) => Warning::SegmentUnread(missing()),
+        Warning::Unread(_) => Warning::Unread(missing()),
         Warning::PackSize(_) => Warning::PackSize(WrongSize { indexed: 9, listed: 5 }),
         Warning::MorePacks { .. } => Warning::MorePacks { packs: 9 },
         Warning::SnapshotsGone(_) => Warning::SnapshotsGone(vec![session(); 5]),
@@ -221,6 +229,7 @@ fn warnings() -> Vec<Warning> {
         Warning::DumpLeftovers { .. } => Warning::DumpLeftovers { files: 9 },
         Warning::FromReplica { .. } => Warning::FromReplica { chunks: 9, replica: x() },
         Warning::NoSuchTags(_) => Warning::NoSuchTags(vec![x()]),
+        Warning::ReadNotNoted(_) => Warning::ReadNotNoted(Box::new(Error::Late)),
         Warning::Metadata(..) => Warning::Metadata(MetaPart::Mode, 1),
     );
     all.extend(clocks().into_iter().map(Warning::Clock));

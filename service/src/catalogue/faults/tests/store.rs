@@ -62,6 +62,7 @@ fn features() -> Vec<Feature> {
         Feature::Codec(_) => Feature::Codec(9),
         Feature::SealedKeyKind(_) => Feature::SealedKeyKind(9),
         Feature::SlotKind(_) => Feature::SlotKind(9),
+        Feature::RecordSubject(_) => Feature::RecordSubject(9),
         Feature::ParityVersion(_) => Feature::ParityVersion(9),
         Feature::Named(_) => Feature::Named(x()),
         Feature::Tree(_) => Feature::Tree(TreeFeature::Section(9)),

@@ -27,8 +27,8 @@ fn causes() {
     };
     let all = every!(
         Cause;
-        NotInstalled, StarterEnded, NotARegularFile, SyncFailed, StagingVolatile, StagedRemoved, Exists, ServerFull,
-        FolderMissing, NoLength, AnswerTooLong, ConnectionClosed, Interrupted, Crashed;
+        NotInstalled, StarterEnded, NotARegularFile, BrokenLink, SyncFailed, StagingVolatile, StagedRemoved, Exists,
+        ServerFull, FolderMissing, NoLength, AnswerTooLong, ConnectionClosed, Interrupted, Crashed;
         // In the words of others.
         Cause::Detail(_) => Cause::Program { program: "x", said: Box::new(Cause::NotInstalled) },
         Cause::Foreign(_) => foreign(Obstacle::Itself),

@@ -2,7 +2,7 @@ use super::staged::link_exclusive;
 use super::*;
 use crate::id::{PackId, SessionId};
 use crate::remote::Published;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 fn session(n: u8) -> ObjectName {
     ObjectName::session(SessionId([n; 16]))
@@ -197,26 +197,60 @@ fn publishing_by_link_is_exclusive_too() {
     }
 }
 
+/// It is listed, so that it hides no object; whoever reads it gets an error, never that it is missing.
 #[test]
-fn what_is_not_a_file_under_a_name_is_an_error() {
+fn what_is_not_a_file_under_a_name_is_unreadable() {
+    type Make = fn(&Path);
+    let makers: [(Make, Cause); 5] = [
+        (|path| std::fs::create_dir(path).unwrap(), Cause::NotARegularFile),
+        (
+            |path| rustix::fs::mkfifoat(rustix::fs::CWD, path, Mode::from_raw_mode(0o600)).unwrap(),
+            Cause::NotARegularFile,
+        ),
+        (
+            |path| drop(std::os::unix::net::UnixListener::bind(path).unwrap()),
+            Cause::NotARegularFile,
+        ),
+        (|path| symlink(path, path).unwrap(), Cause::BrokenLink),
+        (|path| symlink("nowhere", path).unwrap(), Cause::BrokenLink),
+    ];
+    for (make, cause) in makers {
+        let dir = tempfile::tempdir().unwrap();
+        let remote = Local::new(dir.path());
+        for name in [session(1), ObjectName::pack(PackId([1; 32]))] {
+            let path = dir.path().join(name.path());
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            // Names of sockets are short.
+            let short = dir.path().join("x");
+            make(&short);
+            std::fs::rename(&short, &path).unwrap();
+            if cause == Cause::BrokenLink && path.read_link().unwrap() == short {
+                std::fs::remove_file(&path).unwrap();
+                symlink(&path, &path).unwrap();
+            }
+            let why = |error: Error| match error {
+                Error::Remote { source, .. } => source.cause().cloned(),
+                other => panic!("{other}"),
+            };
+            assert_eq!(listed(&remote, name.kind()).unwrap(), [name.clone()]);
+            assert_eq!(why(remote.get(&name, 10).unwrap_err()), Some(cause.clone()));
+            assert_eq!(why(remote.size(&name).unwrap_err()), Some(cause.clone()));
+            assert_eq!(remote.put(&name, b"x").unwrap(), Published::Exists);
+            assert_eq!(remote.delete(&name).is_err(), path.is_dir());
+        }
+    }
+}
+
+#[test]
+fn a_link_to_a_file_is_that_file() {
     let dir = tempfile::tempdir().unwrap();
     let remote = Local::new(dir.path());
-    std::fs::create_dir_all(dir.path().join(session(1).path())).unwrap();
-    // It is there; whoever reads it is told.
-    assert_eq!(listed(&remote, Kind::Session).unwrap(), [session(1)]);
-    let pack = ObjectName::pack(PackId([1; 32]));
-    std::fs::create_dir_all(dir.path().join(pack.path())).unwrap();
-    assert!(matches!(listed(&remote, Kind::Pack), Err(Error::Remote { .. })));
-    assert!(matches!(remote.get(&session(1), 10), Err(Error::Remote { .. })));
-    assert!(remote.size(&session(1)).is_err());
-    assert!(remote.delete(&session(1)).is_err());
-    assert_eq!(remote.put(&session(1), b"x").unwrap(), Published::Exists);
-    let path = dir.path().join(session(2).path());
-    rustix::fs::mkfifoat(rustix::fs::CWD, path, Mode::from_raw_mode(0o600)).unwrap();
-    assert!(
-        remote.get(&session(2), 10).is_err(),
-        "and does not wait for a writer"
-    );
+    let path = dir.path().join(session(1).path());
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(dir.path().join("elsewhere"), b"abc").unwrap();
+    symlink("../elsewhere", &path).unwrap();
+    assert_eq!(remote.size(&session(1)).unwrap(), Some(3));
+    assert_eq!(remote.get(&session(1), 10).unwrap(), b"abc");
 }
 
 #[test]

@@ -1,0 +1,97 @@
+//! What is mounted where: from `/proc/self/mountinfo`, whose lines are "ID PARENT MAJOR:MINOR ROOT POINT OPTIONS... - TYPE ...".
+
+use crate::platform::paths::from_bytes;
+use std::path::{Path, PathBuf};
+
+pub(super) struct Mounts {
+    /// Mount points with the types of their file systems, in the order in which they were mounted.
+    all: Vec<(PathBuf, String)>,
+}
+
+impl Mounts {
+    /// Nothing where the system does not tell: then no file system is known to have snapshots.
+    pub fn read() -> Mounts {
+        Mounts::parse(&std::fs::read("/proc/self/mountinfo").unwrap_or_default())
+    }
+
+    fn parse(text: &[u8]) -> Mounts {
+        let lines = text.split(|byte| *byte == b'\n');
+        let parsed = lines.filter_map(|line| {
+            let mut fields = line.split(|byte| *byte == b' ');
+            let point = unescape(fields.nth(4)?);
+            let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
+            let kind = String::from_utf8_lossy(kind).into_owned();
+            Some((from_bytes(&point).into_owned(), kind))
+        });
+        Mounts {
+            all: parsed.collect(),
+        }
+    }
+
+    /// The type of the file system that a path is on; `path` has no links in it.
+    pub fn file_system_of(&self, path: &Path) -> String {
+        let above = self.all.iter().enumerate();
+        let above = above.filter(|(_, (point, _))| path.starts_with(point));
+        // The longest, and of those at one place the last.
+        let found = above.max_by_key(|(nr, (point, _))| (point.components().count(), *nr));
+        found.map_or_else(String::new, |(_, (_, kind))| kind.clone())
+    }
+
+    pub fn is_mount_point(&self, path: &Path) -> bool {
+        self.all.iter().any(|(point, _)| point == path)
+    }
+
+    /// The mount points below a directory, each once.
+    pub fn below(&self, path: &Path) -> Vec<&PathBuf> {
+        let points = self.all.iter().map(|(point, _)| point);
+        let mut below: Vec<&PathBuf> = points
+            .filter(|point| point.as_path() != path && point.starts_with(path))
+            .collect();
+        below.sort();
+        below.dedup();
+        below
+    }
+}
+
+/// `\040` stands for a space, and other bytes are written so, too.
+fn unescape(field: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let [first, tail @ ..] = rest {
+        let digits = tail.get(..3).filter(|_| *first == b'\\');
+        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                rest = tail.get(3..).unwrap_or_default();
+            }
+            None => {
+                out.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_mounted_where() {
+        let mounts = Mounts::parse(
+            b"22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n\
+            30 22 0:5 /@home /home rw - btrfs /dev/sdb rw,subvolid=256\n\
+            31 30 0:6 / /home/u/my\\040disk rw shared:2 master:3 - vfat /dev/sdc rw\nnonsense\n",
+        );
+        let on = |path: &str| mounts.file_system_of(Path::new(path));
+        assert_eq!(
+            [on("/etc"), on("/home/u"), on("/homes")],
+            ["ext4", "btrfs", "ext4"]
+        );
+        assert_eq!(on("/home/u/my disk/x"), "vfat");
+        assert_eq!(mounts.below(Path::new("/home/u")), [Path::new("/home/u/my disk")]);
+        assert!(mounts.is_mount_point(Path::new("/home")) && !mounts.is_mount_point(Path::new("/home/u")));
+    }
+}
