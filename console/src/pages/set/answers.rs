@@ -18,7 +18,7 @@ use service::platform::paths::to_bytes;
 use service::runs::status::next_slots;
 use service::settings::edit::Draft;
 use service::settings::schedule::Schedule;
-use service::{Context, Failure, machine};
+use service::{Context, Failure};
 use std::time::Duration;
 
 /// Runs that are told ahead.
@@ -252,7 +252,7 @@ fn of_set(visit: &Visit, context: &Context, typed: &TypedSet) -> Result<Vec<Snap
         .app
         .repos
         .open(&visit.app, first.map(String::as_str).unwrap_or_default())?;
-    let host = machine::host(None, &context.env)?;
+    let host = context.host(None)?;
     let listing = browse::snapshots(context, &repo)?;
     let own = listing.facts.into_iter();
     Ok(own
