@@ -2,8 +2,10 @@
 
 use crate::app::App;
 use crate::guard::{Visit, guard};
-use crate::pages::{basket, changes, compare, door, history, home, rail, restore, search, sets, target};
-use crate::{api, assets, download, live, pages, preview, reply};
+use crate::pages::{
+    basket, changes, compare, door, history, home, rail, restore, search, sets, support, target,
+};
+use crate::{api, assets, download, live, pages, preview, reply, setting_up};
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -76,12 +78,17 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/run", post(|Extension(v): Asked| api::run(v)))
         .route("/api/stop", post(|Extension(v): Asked| api::stop(v)))
         .route("/api/pause", post(|Extension(v): Asked| api::pause(v)))
-        .route("/api/resume", post(|Extension(v): Asked| api::resume(v)));
+        .route("/api/resume", post(|Extension(v): Asked| api::resume(v)))
+        .route(
+            "/api/openapi.json",
+            get(|Extension(v): Asked| support::openapi(v)),
+        );
     pages
         .merge(versions())
         .merge(changes)
         .merge(doors)
         .merge(api)
+        .merge(setting_up::routes())
         .fallback(|Extension(v): Asked| nowhere(v))
         .layer(middleware::from_fn_with_state(app, guard))
 }
