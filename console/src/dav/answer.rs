@@ -118,7 +118,9 @@ impl Server {
             let mut send = Some(send);
             make(&tree, &mut |answer| {
                 // If the client is gone, nobody is to be told.
-                let _gone = send.take().map(|send| send.send(answer));
+                if let Some(send) = send.take() {
+                    let _gone = send.send(answer);
+                }
             });
         });
         // A panic has been printed by its thread.
