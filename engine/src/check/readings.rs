@@ -4,7 +4,7 @@
 //! if the repository is still as it was listed; otherwise everything is read again.
 
 use super::Findings;
-use super::chain;
+use super::chain::{self, Chained};
 use super::ingest::Ingest;
 use super::presence;
 use super::structure::{ObjectNames, Structure, control_objects, generations, sizes};
@@ -84,13 +84,7 @@ fn read_once(
     let mut live = LiveSet::new(store.cache())?;
     let manifests = generations(repo, triage, &mut structure, &mut live, &mut findings, monitor)?;
     match known {
-        Some(known) => {
-            let ObjectNames {
-                snapshot_ids, trash, ..
-            } = &structure.names;
-            chain::missing(repo, triage, known, snapshot_ids, trash, &mut findings)?;
-            chain::check(repo, triage, &manifests, &mut findings)?;
-        }
+        Some(known) => history(repo, triage, known, (&structure.names, &manifests), &mut findings)?,
         // Other snapshots may need what these do not.
         None => structure.needs_more = true,
     }
@@ -105,4 +99,16 @@ fn read_once(
     structure.live = Some(live);
     sizes(&structure, &mut findings);
     Ok((structure, findings))
+}
+
+/// Whether snapshots are missing among those that are listed.
+fn history(
+    repo: &Repo,
+    triage: &Triage<'_>,
+    known: &Known,
+    (names, manifests): (&ObjectNames, &[Chained]),
+    findings: &mut Findings,
+) -> Result<()> {
+    chain::missing(repo, triage, known, &names.snapshot_ids, &names.trash, findings)?;
+    chain::check(repo, triage, manifests, findings)
 }
