@@ -15,9 +15,9 @@ use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
+use service::Context;
 use service::catalogue::Lang;
 use service::catalogue::report::console::Labels;
-use service::{Context, machine};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -77,7 +77,7 @@ impl Visit {
 
     /// What the page around the answer needs; without a context, before anybody is logged in or where it can't be made.
     pub fn frame_in(&self, context: Option<&Context>, lang: Lang, place: &'static str, title: &str) -> Frame {
-        let host = context.and_then(|context| machine::host(None, &context.env, None).ok());
+        let host = context.and_then(|context| context.host(None).ok());
         let here = match self.raw_query.is_empty() {
             true => self.path.clone(),
             false => format!("{}?{}", self.path, self.raw_query),

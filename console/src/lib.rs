@@ -9,11 +9,15 @@
 //! Nothing is kept here that `service` keeps: settings and history are read anew for each request, so that a change by a
 //! command or in a file shows at once. What is only in memory: sessions with their baskets, the progress of jobs that
 //! were started here, and repositories that were opened to be browsed (docs/decisions/0042-console.md).
+//!
+//! Beside the console is the WebDAV server of `dedup serve` ([`serve_snapshots`]), which shares nothing with it but the crate
+//! for HTTP.
 
 mod api;
 mod app;
 mod assets;
 mod browse;
+mod dav;
 mod download;
 mod fields;
 mod gate;
@@ -31,4 +35,5 @@ mod textdiff;
 #[cfg(test)]
 mod tests;
 
+pub use dav::{DavOptions, DavStarted, serve_snapshots};
 pub use listen::{Options, Started, serve};

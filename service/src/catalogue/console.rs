@@ -8,6 +8,12 @@ use crate::status::Status;
 pub enum ConsoleFault {
     /// Other machines could reach it there.
     NotLoopback { address: String },
+    /// The same for `serve`.
+    ServeNotLoopback { address: String },
+    /// Not an address, for `serve`.
+    ServeAddress { text: String },
+    /// Nothing can listen there, for `serve`.
+    ServeListen { place: String, why: SystemError },
     /// Not an address.
     Address { text: String },
     /// Nothing can listen there.
@@ -34,11 +40,14 @@ impl ConsoleFault {
     pub(super) fn status(&self) -> Status {
         match self {
             ConsoleFault::NotLoopback { .. }
+            | ConsoleFault::ServeNotLoopback { .. }
+            | ConsoleFault::ServeAddress { .. }
             | ConsoleFault::Address { .. }
             | ConsoleFault::TargetNotAbsolute { .. }
             | ConsoleFault::EmptyBasket
             | ConsoleFault::BadRequest { .. } => Status::BadSettings,
             ConsoleFault::Listen { .. }
+            | ConsoleFault::ServeListen { .. }
             | ConsoleFault::Serving { .. }
             | ConsoleFault::Random { .. }
             | ConsoleFault::PasswordFile { .. }
@@ -73,6 +82,20 @@ impl ConsoleFault {
                 "the value of '{name}' makes no sense; reload the page and try again",
                 "「{name}」の値が正しくありません。ページを読み込み直して、もう一度試してください"
             ),
+            ConsoleFault::ServeNotLoopback { address } => serve_not_loopback(lang, address),
+            ConsoleFault::ServeAddress { text } => say!(
+                lang,
+                "'{text}' is not an address and port such as 127.0.0.1:4281",
+                "「{text}」は 127.0.0.1:4281 のようなアドレスとポートではありません"
+            ),
+            ConsoleFault::ServeListen { place, why } => {
+                let (en, ja) = (why.text(Lang::En), why.text(Lang::Ja));
+                say!(
+                    lang,
+                    "can't listen on {place}: {en}; choose another port with --listen",
+                    "{place} で待ち受けできません: {ja}。--listen で別のポートを指定してください"
+                )
+            }
             ConsoleFault::NotLoopback { .. }
             | ConsoleFault::Address { .. }
             | ConsoleFault::Listen { .. }
@@ -135,4 +158,14 @@ impl ConsoleFault {
             other => format!("{other:?}"),
         }
     }
+}
+
+fn serve_not_loopback(lang: Lang, address: &str) -> String {
+    say!(
+        lang,
+        "'dedup serve' listens only on this machine, since it has no TLS, and other machines could reach {address}: use \
+         127.0.0.1:PORT or [::1]:PORT (for another machine, an SSH tunnel)",
+        "'dedup serve' は TLS を使わないため、このコンピューターだけで待ち受けます。{address} にはほかのコンピューターから接続できる\
+         ため、127.0.0.1:ポート か [::1]:ポート を指定してください (ほかのコンピューターからは SSH トンネルを使ってください)"
+    )
 }

@@ -232,8 +232,7 @@ fn what_is_not_a_file_under_a_name_is_unreadable() {
                 Error::Remote { source, .. } => source.cause().cloned(),
                 other => panic!("{other}"),
             };
-            let found = listed(&remote, name.kind()).unwrap();
-            assert_eq!(found, std::slice::from_ref(&name));
+            assert_eq!(listed(&remote, name.kind()).unwrap(), std::slice::from_ref(&name));
             assert_eq!(why(remote.get(&name, 10).unwrap_err()), Some(cause.clone()));
             assert_eq!(why(remote.size(&name).unwrap_err()), Some(cause.clone()));
             assert_eq!(remote.put(&name, b"x").unwrap(), Published::Exists);
