@@ -124,9 +124,7 @@ pub fn run(
             WhichSets::Named(_) | WhichSets::All => Some(run.now(request)),
         };
         if let Some(done) = done {
-            report.sets += 1;
-            report.completed += u64::from(done.status == Status::Completed);
-            report.status = report.status.max(done.status);
+            report.add(&done);
             if !request.dry_run {
                 // Before it is shown: a terminal that is gone must not keep the message back.
                 notify::run_ended(context, &dirs, &done.end(), face);
@@ -153,6 +151,14 @@ pub fn run(
         looked(context, &dirs, request.dry_run, &mut report, face)?;
     }
     Ok(report)
+}
+
+impl Report {
+    fn add(&mut self, done: &SetReport) {
+        self.sets += 1;
+        self.completed += u64::from(done.status == Status::Completed);
+        self.status = self.status.max(done.status);
+    }
 }
 
 /// What follows from a look at what is due.
