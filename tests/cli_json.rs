@@ -118,6 +118,8 @@ fn every_command() {
         &["check", "latest", "--max-age", "30d"],
         &["drill"],
         &["undelete"],
+        &["purge", "b", "--dry-run"],
+        &["space"],
         &["prune", "--dry-run"],
         &["prune", "--yes", "--keep-last", "1", "--keep-trash", "0s"],
         &["key", "add", "--new-key-file", "second.key"],

@@ -16,6 +16,9 @@ const PLACES: [DatabasePlace; 3] = [
 /// Bytes of keys and values that go to another place together.
 const MOVED: usize = 1 << 20;
 
+/// Called with a key and its value.
+pub type OnRow<'a> = dyn FnMut(&[u8], &[u8]) -> Result<()> + 'a;
+
 /// A map.
 pub struct Scratch {
     /// Opened when first written to: most stay empty. Closed before its folder goes, with what it may keep open.
@@ -155,7 +158,17 @@ impl Scratch {
         self.keys_with(&[], each)
     }
 
-    /// The same for those that begin with `prefix`.
+    /// Calls `each` with the keys in order, and their values.
+    pub fn rows(&self, each: &mut OnRow<'_>) -> Result<()> {
+        let Some((db, ..)) = &self.db else { return Ok(()) };
+        for row in db.iterator(IteratorMode::Start) {
+            let (key, value) = row.map_err(failed)?;
+            each(&key, &value)?;
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with the keys that begin with `prefix`, in order.
     pub fn keys_with(&self, prefix: &[u8], each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let Some((db, ..)) = &self.db else { return Ok(()) };
         for row in db.iterator(IteratorMode::From(prefix, rocksdb::Direction::Forward)) {

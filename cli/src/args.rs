@@ -6,6 +6,7 @@ pub mod browse;
 pub mod forget;
 pub mod init;
 pub mod keys;
+pub mod paths;
 pub mod program;
 pub mod remotes;
 pub mod repair;
@@ -17,8 +18,8 @@ pub mod values;
 
 pub use backup::BackupArgs;
 pub use browse::{
-    Archive, DiffArgs, DumpArgs, FindArgs, LsArgs, MountArgs, Overwrite, Permissions, RestoreArgs, SortKey,
-    VersionsArgs,
+    Archive, DiffArgs, DumpArgs, FindArgs, LsArgs, MountArgs, Overwrite, Permissions, RestoreArgs, ServeArgs,
+    SortKey, VersionsArgs,
 };
 use clap::{Arg, ArgAction, Args, CommandFactory, Id, Parser, Subcommand};
 pub use forget::ForgetArgs;
@@ -212,6 +213,8 @@ pub enum Command {
     Dump(DumpArgs),
     /// Show all snapshots as directories, read-only, until they are unmounted
     Mount(MountArgs),
+    /// Show all snapshots as directories over WebDAV and HTTP, read-only, to programs on this machine
+    Serve(ServeArgs),
     /// Restore files from a snapshot
     Restore(RestoreArgs),
     /// Remove snapshots by id or by a policy; the next prune frees their data
@@ -224,6 +227,8 @@ pub enum Command {
     Protect(ProtectArgs),
     /// Let snapshots be removed again
     Unprotect(ProtectArgs),
+    /// Remove files and directories from all snapshots; the next prune frees their data
+    Purge(paths::PurgeArgs),
     /// Apply a retention policy, if one is given, then free the data that no snapshot needs
     Prune(PruneArgs),
     /// Check the repository for damage
@@ -247,6 +252,8 @@ pub enum Command {
     Key(KeyCommand),
     /// Show how much data the repository holds
     Stats(StatsArgs),
+    /// Show what paths, sets or snapshots hold alone: what dropping them would free
+    Space(paths::SpaceArgs),
     /// Manage the local cache, which can be cleared at any time
     #[command(subcommand)]
     Cache(CacheCommand),

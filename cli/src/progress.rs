@@ -6,12 +6,14 @@ use crate::args::Global;
 use crate::render::text;
 use crate::{output, signals};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use service::catalogue::report::backup;
 use service::catalogue::{Lang, not_shown, problem as problem_line, progress_line, time_left, units_done};
 use service::entry::Kind;
 use service::face::{Activity, Watch};
 use service::json;
 use service::machine;
-use service::monitor::{EntryChange, Monitor, Phase, Problem, Progress};
+use service::monitor::{EntryChange, ExcludeRule, Monitor, Phase, Problem, Progress};
+use service::units::escape;
 use service::{Context, Failure};
 use std::collections::VecDeque;
 use std::io::IsTerminal;
@@ -85,7 +87,7 @@ impl Watcher {
         let during = activity.word();
         let shape = match activity {
             // Reports what it does as it does it.
-            Activity::Tag | Activity::Mount => Shape::Nothing,
+            Activity::Tag | Activity::Mount | Activity::Serve => Shape::Nothing,
             _ => shape(global, std::io::stderr().is_terminal()),
         };
         let interval = match shape {
@@ -199,6 +201,18 @@ impl Monitor for Watcher {
         } else if shared.verbose > 1 || !matches!(change, EntryChange::Unchanged | EntryChange::Skipped) {
             shared.print_entry(&text::change(shared.lang, path, kind, change));
         }
+    }
+
+    fn excluded(&self, path: &[u8], rule: &ExcludeRule, line: Option<&str>) {
+        let (shared, path) = (&self.shared, text::absolute(path));
+        shared.print_entry(&match shared.json {
+            true => json::line(&json::excluded(&path, rule, line)),
+            false => {
+                let value = escape(rule.value.as_bytes());
+                let line = line.map(|line| escape(line.as_bytes()));
+                backup::excluded(shared.lang, &escape(&path), rule.option, &value, line.as_deref())
+            }
+        });
     }
 
     fn wants_totals(&self) -> bool {

@@ -163,14 +163,11 @@ fn attachment(name: &[u8], length: Option<u64>, sending: Sending) -> Result<Resp
 
 /// An answer that a thread writes while it is read.
 pub fn stream(sending: Sending) -> Result<Response, Failure> {
-    let (send, receive) = mpsc::channel(AHEAD);
+    let (pieces, body) = Pieces::new();
     let thread = std::thread::Builder::new().name("download".to_string());
-    let spawned = thread.spawn(move || write(&sending, send));
+    let spawned = thread.spawn(move || write(&sending, pieces));
     spawned.map_err(|e| Cause::NoThread { why: e.into() })?;
-    let body = stream::unfold(receive, |mut receive| async {
-        receive.recv().await.map(|piece| (piece, receive))
-    });
-    Ok(Body::from_stream(body).into_response())
+    Ok(body.into_response())
 }
 
 /// An attachment by this name: in ASCII for old readers, and as it is (RFC 6266).
@@ -183,22 +180,13 @@ fn disposition(name: &[u8]) -> HeaderValue {
     HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("attachment"))
 }
 
-fn write(sending: &Sending, send: mpsc::Sender<Piece>) {
-    let mut out = Pieces {
-        send,
-        waiting: Vec::new(),
-    };
+fn write(sending: &Sending, mut out: Pieces) {
     let written = match sending {
         Sending::Tar(repo, manifest, path) => archive::tar(repo, manifest, path, &mut out, &Quiet),
         Sending::File(repo, manifest, path) => dump::file(repo, manifest, path, &mut out, &Quiet).map(drop),
         Sending::Zip(packed) => zip(packed, &mut out),
     };
-    let ended = written.and_then(|()| out.flush().map_err(|e| Error::Output(e.into())));
-    if ended.is_err() {
-        // The connection breaks off, which is how a browser learns that the file is not whole. If the reader is gone,
-        // nobody is to be told.
-        let _ = out.send.blocking_send(Err(io::ErrorKind::UnexpectedEof.into()));
-    }
+    out.end(written.is_ok());
 }
 
 /// Names in the archive begin below the deepest folder that holds everything.
@@ -263,9 +251,30 @@ impl LeftOut {
 type Piece = io::Result<Bytes>;
 
 /// Gathers what is written into pieces for the connection.
-struct Pieces {
+pub(crate) struct Pieces {
     send: mpsc::Sender<Piece>,
     waiting: Vec<u8>,
+}
+
+impl Pieces {
+    /// Writes to a body, which is given with it.
+    pub(crate) fn new() -> (Pieces, Body) {
+        let (send, receive) = mpsc::channel(AHEAD);
+        let body = stream::unfold(receive, |mut receive| async {
+            receive.recv().await.map(|piece: Piece| (piece, receive))
+        });
+        let waiting = Vec::new();
+        (Pieces { send, waiting }, Body::from_stream(body))
+    }
+
+    /// Sends what is left. Where what was to be written could not be, the connection breaks off, which is how a client learns
+    /// that it has not got the whole.
+    pub(crate) fn end(mut self, is_whole: bool) {
+        if !is_whole || self.flush().is_err() {
+            // If the reader is gone, nobody is to be told.
+            let _ = self.send.blocking_send(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+    }
 }
 
 impl Write for Pieces {

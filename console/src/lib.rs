@@ -1,4 +1,4 @@
-//! The console: a local web page where people watch, browse and restore. Pages are HTML made here, from the same jobs,
+//! The console: a local web page where people watch, browse, restore and set up. Pages are HTML made here, from the same jobs,
 //! reports and texts of `service` that the command line uses; a few lines of script keep them current.
 //!
 //! ```text
@@ -9,11 +9,15 @@
 //! Nothing is kept here that `service` keeps: settings and history are read anew for each request, so that a change by a
 //! command or in a file shows at once. What is only in memory: sessions with their baskets, the progress of jobs that
 //! were started here, and repositories that were opened to be browsed (docs/decisions/0042-console.md).
+//!
+//! Beside the console is the WebDAV server of `dedup serve` ([`serve_snapshots`]), which shares nothing with it but the crate
+//! for HTTP.
 
 mod api;
 mod app;
 mod assets;
 mod browse;
+mod dav;
 mod download;
 mod fields;
 mod gate;
@@ -26,9 +30,13 @@ mod preview;
 mod reply;
 mod router;
 mod sessions;
+mod setting_up;
 mod textdiff;
+mod tokens;
 
 #[cfg(test)]
 mod tests;
 
+pub use dav::{DavOptions, DavStarted, serve_snapshots};
 pub use listen::{Options, Started, serve};
+pub use tokens::{NewToken, Token, Tokens};

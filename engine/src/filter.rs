@@ -4,21 +4,25 @@
 //! Paths are bytes relative to `/` as in [`DirPath`](crate::entry::DirPath), whatever their encoding.
 
 mod pattern;
+mod rules;
 #[cfg(test)]
 mod tests;
 
+pub use rules::{ExcludeRule, Exclusion, RuleHits};
+
 use crate::entry::{Kind, Meta};
 use crate::error::{Error, Result, Usage};
-use crate::fsmeta::{BorrowedFd, Names, open_source};
-use crate::platform::paths::from_root;
+use crate::fsmeta::{BorrowedFd, Names, has_xattr, open_source};
+use crate::platform::paths::{from_bytes, from_root, name_bytes};
 use chunkstore::error::Operation;
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use pattern::{Pattern, Patterns};
+use rules::Rules;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Longest file of patterns that is read, bytes. Beyond it an exclude file is an error and an ignore file in the tree
@@ -54,6 +58,8 @@ pub struct FilterOptions {
     pub hidden: bool,
     /// Names of files in the tree (`.gitignore`) whose lines exclude beneath their directory, by gitignore's rules.
     pub ignore_files: Vec<String>,
+    /// `NAME` or `NAME=VALUE`: what has an extended attribute NAME (with this value) is left out.
+    pub exclude_if_xattr: Vec<String>,
 }
 
 impl Default for FilterOptions {
@@ -70,6 +76,7 @@ impl Default for FilterOptions {
             exclude_extensions: Vec::new(),
             hidden: true,
             ignore_files: Vec::new(),
+            exclude_if_xattr: Vec::new(),
         }
     }
 }
@@ -89,6 +96,25 @@ pub struct Filter {
     one_file_system: bool,
     hidden: bool,
     ignore_files: Vec<Vec<u8>>,
+    xattrs: Vec<XattrRule>,
+    rules: Rules,
+    /// Numbers of the first rule of each kind; those of patterns begin at 0.
+    first: FirstRules,
+}
+
+struct FirstRules {
+    tag: usize,
+    extension: usize,
+    larger_than: usize,
+    hidden: usize,
+    ignore_file: usize,
+    xattr: usize,
+}
+
+/// An extended attribute, with this value if there is one.
+struct XattrRule {
+    name: Vec<u8>,
+    value: Option<Vec<u8>>,
 }
 
 struct Tag {
@@ -100,8 +126,8 @@ struct Tag {
 #[derive(Clone, Default)]
 pub struct DirRules {
     ignores: Option<Arc<IgnoreFile>>,
-    /// The directory is tagged: nothing but this name is stored.
-    only: Option<Vec<u8>>,
+    /// The directory is tagged: nothing but this name is stored. With the tag's number.
+    only: Option<(Vec<u8>, usize)>,
 }
 
 /// The ignore files of one directory, and those above it.
@@ -131,19 +157,50 @@ impl Filter {
             });
         }
         let ignore_files = options.ignore_files.iter().map(|name| file_name(name));
+        let xattrs = options.exclude_if_xattr.iter().map(|spec| XattrRule::parse(spec));
         let extensions = options.exclude_extensions.iter();
+        let extensions = extensions.map(|e| e.trim_start_matches('.').to_ascii_lowercase());
+        let extensions: Vec<String> = extensions.filter(|e| !e.is_empty()).collect();
+        let mut rules = Rules::default();
+        rules.add("exclude", patterns.iter().map(Pattern::text));
+        let first = FirstRules {
+            tag: rules.add("exclude-caches", options.exclude_caches.then_some(CACHEDIR_TAG.0)),
+            extension: {
+                rules.add("exclude-if-present", &options.exclude_if_present);
+                rules.add("exclude-extension", &extensions)
+            },
+            larger_than: rules.add("exclude-larger-than", options.exclude_larger_than),
+            hidden: rules.add("no-hidden", (!options.hidden).then_some("")),
+            ignore_file: rules.add("ignore-file", &options.ignore_files),
+            xattr: rules.add("exclude-if-xattr", &options.exclude_if_xattr),
+        };
         Ok(Filter {
             patterns: Patterns::build(patterns)?,
-            extensions: extensions
-                .map(|e| e.trim_start_matches('.').to_ascii_lowercase().into_bytes())
-                .filter(|e| !e.is_empty())
-                .collect(),
+            extensions: extensions.into_iter().map(String::into_bytes).collect(),
             tags,
             larger_than: options.exclude_larger_than,
             one_file_system: options.one_file_system,
             hidden: options.hidden,
             ignore_files: ignore_files.collect::<Result<_>>()?,
+            xattrs: xattrs.collect::<Result<_>>()?,
+            rules,
+            first,
         })
+    }
+
+    /// The rule that left something out.
+    pub fn rule(&self, exclusion: &Exclusion) -> Option<&ExcludeRule> {
+        self.rules.get(exclusion)
+    }
+
+    /// Counts something that was left out for the rule.
+    pub fn count(&self, exclusion: &Exclusion) {
+        self.rules.count(exclusion);
+    }
+
+    /// The rules that left something out.
+    pub fn hits(&self) -> Vec<RuleHits> {
+        self.rules.hits()
     }
 
     pub fn one_file_system(&self) -> bool {
@@ -158,19 +215,56 @@ impl Filter {
     /// Whether the entry at `path`, `name` its last component, is left out. `rules` are its directory's; `scratch`
     /// saves allocations between calls.
     pub fn leaves_out(&self, rules: &DirRules, path: &[u8], is_dir: bool, scratch: &mut Vec<usize>) -> bool {
+        self.excluding(rules, path, is_dir, scratch).is_some()
+    }
+
+    /// The same, and what leaves it out.
+    pub fn excluding(
+        &self,
+        rules: &DirRules,
+        path: &[u8],
+        is_dir: bool,
+        scratch: &mut Vec<usize>,
+    ) -> Option<Exclusion> {
         let name = path.rsplit(|&b| b == b'/').next().unwrap_or(path);
-        if let Some(only) = &rules.only
+        if let Some((only, tag)) = &rules.only
             && only != name
         {
-            return true;
+            return Some(Exclusion::by(self.first.tag + tag));
         }
         if !self.hidden && name.starts_with(b".") {
-            return true;
+            return Some(Exclusion::by(self.first.hidden));
         }
-        if !is_dir && self.has_extension(name) {
-            return true;
+        if !is_dir && let Some(extension) = self.extension_of(name) {
+            return Some(Exclusion::by(self.first.extension + extension));
         }
-        self.patterns.exclude(path, is_dir, scratch) || ignored(rules.ignores.as_deref(), path, is_dir)
+        match self.patterns.excluding(path, is_dir, scratch) {
+            Some(pattern) => Some(Exclusion::by(pattern)),
+            None => self.ignored(rules.ignores.as_deref(), path, is_dir),
+        }
+    }
+
+    /// The innermost file with a matching rule decides.
+    fn ignored(&self, mut file: Option<&IgnoreFile>, path: &[u8], is_dir: bool) -> Option<Exclusion> {
+        file?;
+        let path = from_root(path);
+        while let Some(at) = file {
+            match at.rules.matched(&path, is_dir) {
+                Match::Ignore(line) => {
+                    let from = line.from().unwrap_or(Path::new(""));
+                    let name = from.file_name().map(name_bytes);
+                    let number = self
+                        .ignore_files
+                        .iter()
+                        .position(|known| name == Some(known.as_slice()));
+                    let rule = self.first.ignore_file + number.unwrap_or(0);
+                    return Some(Exclusion::in_file(rule, from, line.original()));
+                }
+                Match::Whitelist(_) => return None,
+                Match::None => file = at.above.as_deref(),
+            }
+        }
+        None
     }
 
     /// The patterns that choose something rather than take it back, by number.
@@ -186,19 +280,42 @@ impl Filter {
     /// Whether the patterns name this source itself. Other rules are not for what the user asked for by name, and
     /// a pattern that matches a directory above a source does not apply to the source.
     pub fn leaves_out_source(&self, path: &[u8], is_dir: bool) -> bool {
-        self.patterns.exclude(path, is_dir, &mut Vec::new())
+        self.excluding_source(path, is_dir).is_some()
     }
 
-    /// Whether metadata alone excludes the entry.
-    pub fn too_large(&self, kind: &Kind, meta: &Meta) -> bool {
+    /// The same, and which of them.
+    pub fn excluding_source(&self, path: &[u8], is_dir: bool) -> Option<Exclusion> {
+        let pattern = self.patterns.excluding(path, is_dir, &mut Vec::new());
+        pattern.map(Exclusion::by)
+    }
+
+    fn too_large(&self, kind: &Kind, meta: &Meta) -> bool {
         *kind == Kind::File && self.larger_than.is_some_and(|limit| meta.size > limit)
+    }
+
+    /// What excludes the entry `name` of `dir` by its metadata.
+    pub fn excluding_by_meta(
+        &self,
+        dir: BorrowedFd<'_>,
+        name: &[u8],
+        kind: &Kind,
+        meta: &Meta,
+    ) -> Option<Exclusion> {
+        if self.too_large(kind, meta) {
+            return Some(Exclusion::by(self.first.larger_than));
+        }
+        // One that can't be read has no effect: more is stored, and storing the entry reports it.
+        let has = |rule: &XattrRule| has_xattr(dir, name, &rule.name, rule.value.as_deref());
+        let xattr = self.xattrs.iter().position(has);
+        xattr.map(|number| Exclusion::by(self.first.xattr + number))
     }
 
     /// Rules in the directory at `path`, which lists `names` (sorted), below one with rules `above`.
     ///
     /// A tag or ignore file that can't be read has no effect: more is stored, and storing that file reports it.
     pub fn enter(&self, above: &DirRules, dir: BorrowedFd<'_>, path: &[u8], names: &Names) -> DirRules {
-        let only = self.tags.iter().find(|tag| tag.is_in(dir, names));
+        let mut tags = self.tags.iter().enumerate();
+        let only = tags.find(|(_, tag)| tag.is_in(dir, names));
         let mut ignores = above.ignores.clone();
         let mut present = self
             .ignore_files
@@ -209,7 +326,8 @@ impl Filter {
             let root = from_root(path);
             let mut builder = GitignoreBuilder::new(&root);
             for name in present {
-                add_ignore_file(&mut builder, dir, name);
+                let from = root.join(&*from_bytes(name));
+                add_ignore_file(&mut builder, dir, name, &from);
             }
             if let Ok(rules) = builder.build()
                 && !rules.is_empty()
@@ -220,12 +338,13 @@ impl Filter {
         }
         DirRules {
             ignores,
-            only: only.map(|tag| tag.name.clone()),
+            only: only.map(|(number, tag)| (tag.name.clone(), number)),
         }
     }
 
-    fn has_extension(&self, name: &[u8]) -> bool {
-        self.extensions.iter().any(|extension| {
+    /// The number of the extension that it has.
+    fn extension_of(&self, name: &[u8]) -> Option<usize> {
+        self.extensions.iter().position(|extension| {
             let Some(stem) = name.len().checked_sub(extension.len() + 1) else {
                 return false;
             };
@@ -269,23 +388,25 @@ impl Tag {
     }
 }
 
-/// The innermost file with a matching rule decides.
-fn ignored(mut file: Option<&IgnoreFile>, path: &[u8], is_dir: bool) -> bool {
-    if file.is_none() {
-        return false;
-    }
-    let path = from_root(path);
-    while let Some(at) = file {
-        match at.rules.matched(&path, is_dir) {
-            Match::Ignore(_) => return true,
-            Match::Whitelist(_) => return false,
-            Match::None => file = at.above.as_deref(),
+impl XattrRule {
+    fn parse(spec: &str) -> Result<XattrRule> {
+        let (name, value) = match spec.split_once('=') {
+            Some((name, value)) => (name, Some(value.as_bytes().to_vec())),
+            None => (spec, None),
+        };
+        match name.is_empty() || name.contains('\0') {
+            true => Err(Error::Usage(Usage::NotAnAttribute {
+                text: spec.to_string(),
+            })),
+            false => Ok(XattrRule {
+                name: name.into(),
+                value,
+            }),
         }
     }
-    false
 }
 
-fn add_ignore_file(builder: &mut GitignoreBuilder, dir: BorrowedFd<'_>, name: &[u8]) {
+fn add_ignore_file(builder: &mut GitignoreBuilder, dir: BorrowedFd<'_>, name: &[u8], from: &Path) {
     let read = || -> io::Result<Vec<u8>> {
         let file = open_source(dir, name)?;
         if !file.metadata()?.is_file() {
@@ -296,7 +417,7 @@ fn add_ignore_file(builder: &mut GitignoreBuilder, dir: BorrowedFd<'_>, name: &[
     for line in read().unwrap_or_default().split(|&b| b == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         // As git does, go on after a line that is no valid pattern.
-        let _ = builder.add_line(None, &String::from_utf8_lossy(line));
+        let _ = builder.add_line(Some(from.to_path_buf()), &String::from_utf8_lossy(line));
     }
 }
 

@@ -135,6 +135,8 @@ pub struct Trashed {
     pub facts: SnapshotInfo,
     /// Seconds since 1970.
     pub forgotten: i64,
+    /// [`Manifest::tree`].
+    pub tree: [u8; 32],
 }
 
 /// Names of what can't be read, and why.
@@ -150,6 +152,7 @@ pub fn list_trash(repo: &Repo) -> Result<(Vec<Trashed>, Unreadable)> {
             Ok((manifest, forgotten)) => good.push(Trashed {
                 facts: manifest.facts(id),
                 forgotten,
+                tree: manifest.tree(),
             }),
             // Ended between the listing and now.
             Err(Error::Store(StoreError::Missing { .. })) => {}
@@ -184,9 +187,9 @@ pub fn undelete(repo: &Repo, id: SessionId, monitor: &dyn Monitor) -> Result<Ses
     let mut manifest = Manifest::decode(id, &body)?;
     manifest.original = Some(manifest.original.unwrap_or(id));
     match rewrite::publish(repo, id, &manifest, monitor) {
-        Ok((new, _)) => {
+        Ok(published) => {
             store.discard(&[prune::ended(id, &body)])?;
-            Ok(new)
+            Ok(published.id)
         }
         // It was ended for good in the meantime, and what it needs with it.
         Err(Error::Store(e)) if e.is_damage() && !store.trashed()?.contains(&id) => {

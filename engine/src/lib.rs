@@ -11,6 +11,8 @@
 #![warn(missing_docs)]
 
 #[doc(hidden)]
+pub mod alone;
+#[doc(hidden)]
 pub mod archive;
 #[doc(hidden)]
 pub mod backup;
@@ -63,6 +65,8 @@ pub mod platform;
 pub mod problem;
 #[doc(hidden)]
 pub mod prune;
+#[doc(hidden)]
+pub mod purge;
 #[doc(hidden)]
 pub mod references;
 #[doc(hidden)]

@@ -1,6 +1,7 @@
 //! How the engine reports to a caller what happens while it happens. Implementations must be quick and never fail.
 
 use crate::entry::Kind;
+pub use crate::filter::ExcludeRule;
 pub use crate::problem::{Lost, Problem, ProblemKind};
 use crate::run::CancelToken;
 use parking_lot::Mutex;
@@ -85,6 +86,10 @@ pub trait Monitor: Send + Sync {
 
     /// An entry is done: its path relative to `/`, its kind, the size of its content in bytes.
     fn entry(&self, _path: &[u8], _kind: &Kind, _change: EntryChange, _size: u64) {}
+
+    /// The filter left out the entry at this path, relative to `/`; `line` is that of an ignore file, if one did. Called in
+    /// dry runs if [`Monitor::wants_entries`].
+    fn excluded(&self, _path: &[u8], _rule: &ExcludeRule, _line: Option<&str>) {}
 
     /// Whether somebody looks at the progress, so that totals are worth counting ahead.
     fn wants_totals(&self) -> bool {

@@ -1,16 +1,16 @@
-//! A generation published again: with other information (tags), or brought back from the trash. Manifests are
-//! write-once, so a new one is published by a session of its own, which proves first that everything is in its view
-//! (I-4).
+//! A generation published again: with other information (tags), with another tree ([`crate::purge`]), or brought back
+//! from the trash. Manifests are write-once, so a new one is published by a session of its own, which proves first that
+//! everything is in its view (I-4).
 
 use crate::error::{Error, Refusal, Result};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Remembered};
 use crate::monitor::{Monitor, Phase};
 use crate::references;
 use crate::repo::{Repo, index_progress};
 use chunkstore::live::LiveSet;
 use chunkstore::reader::Reader;
-use chunkstore::writer::Writer;
-use chunkstore::{Error as StoreError, SessionId};
+use chunkstore::writer::{Flushed, Writer};
+use chunkstore::{Error as StoreError, IndexId, SessionId};
 
 /// Sessions that one restating may take.
 const TRIES: usize = 5;
@@ -28,30 +28,85 @@ pub fn run(
         return Ok(None);
     }
     manifest.original = Some(manifest.original.unwrap_or(id));
-    let (new, hash) = publish(repo, id, &manifest, monitor)?;
+    let published = publish(repo, id, &manifest, monitor)?;
     // First: a crash between the two leaves both, and this machine knows the new one.
-    follow(repo, id, new, hash)?;
+    follow(repo, id, &published)?;
+    retire(repo, id)?;
+    Ok(Some(published.id))
+}
+
+/// Moves the form of a generation that another has replaced to the trash.
+pub(crate) fn retire(repo: &Repo, id: SessionId) -> Result<()> {
     match repo.store.forget(id, repo.run().now_secs()) {
         // Another client removed it in the meantime.
-        Err(chunkstore::Error::Missing { .. }) => Ok(Some(new)),
-        forgotten => forgotten.map(|()| Some(new)).map_err(Error::from),
+        Err(chunkstore::Error::Missing { .. }) => Ok(()),
+        forgotten => forgotten.map_err(Error::from),
     }
 }
 
-/// Publishes `manifest`, which restates the generation `id`, and gives its new id and the hash of its stored bytes.
-/// Refused when part of it is being collected. Begun again where a collection moves what it is about to read.
+/// A manifest that was published, and the view under which everything that it refers to was found (I-4).
+pub(crate) struct Published {
+    pub id: SessionId,
+    pub hash: [u8; 32],
+    segments: Vec<IndexId>,
+    packs: Option<u64>,
+}
+
+/// What is to be published, made under a writer's session.
+pub(crate) enum Remade<T> {
+    /// This manifest. Everything that the writer put for it was flushed.
+    Manifest(Box<Manifest>, Flushed),
+    /// Nothing after all.
+    Nothing(T),
+}
+
+/// What came of it.
+pub(crate) enum Restated<T> {
+    Published(Published),
+    Nothing(T),
+}
+
+/// Publishes `manifest`, which restates the generation `id`. Refused when part of it is being collected.
 pub(crate) fn publish(
     repo: &Repo,
     id: SessionId,
     manifest: &Manifest,
     monitor: &dyn Monitor,
-) -> Result<(SessionId, [u8; 32])> {
+) -> Result<Published> {
+    let make = |writer: &Writer| -> Result<Remade<Never>> {
+        Ok(Remade::Manifest(Box::new(manifest.clone()), writer.flush()?))
+    };
+    match publish_made(repo, id, &make, monitor)? {
+        Restated::Published(published) => Ok(published),
+        Restated::Nothing(never) => match never {},
+    }
+}
+
+enum Never {}
+
+/// Publishes what `make` makes of the generation `id`. Begun again, with another session, where a collection moves what it
+/// is about to read.
+pub(crate) fn publish_made<T>(
+    repo: &Repo,
+    id: SessionId,
+    make: &dyn Fn(&Writer) -> Result<Remade<T>>,
+    monitor: &dyn Monitor,
+) -> Result<Restated<T>> {
     repo.prove_state()?;
     let once = || -> Result<_> {
         let writer = Writer::begin(repo.store.clone(), repo.owner(), 1, false)?;
-        prove_present(repo, &writer, manifest, id, monitor)?;
-        let flushed = writer.flush()?;
-        Ok(writer.publish(flushed, &manifest.encode())?)
+        let (manifest, flushed) = match make(&writer)? {
+            Remade::Manifest(manifest, flushed) => (manifest, flushed),
+            Remade::Nothing(instead) => return Ok(Restated::Nothing(instead)),
+        };
+        prove_present(repo, &writer, &manifest, id, monitor)?;
+        let (id, hash) = writer.publish(flushed, &manifest.encode())?;
+        Ok(Restated::Published(Published {
+            id,
+            hash,
+            segments: writer.final_view().segments,
+            packs: writer.packs_seen(),
+        }))
     };
     for _ in 1..TRIES {
         match once() {
@@ -93,13 +148,32 @@ fn prove_present(
     Err(Error::Refused(Refusal::PartGone(id)))
 }
 
-/// What this machine made last (I-17) has another name now.
-fn follow(repo: &Repo, old: SessionId, new: SessionId, hash: [u8; 32]) -> Result<()> {
+/// What this machine made last (I-17) has another name now, and rests on another view.
+pub(crate) fn follow(repo: &Repo, old: SessionId, new: &Published) -> Result<()> {
+    follow_to(repo, old, &|last| Remembered {
+        snapshot: Some(new.id),
+        hash: new.hash,
+        segments: new.segments.clone(),
+        packs: new.packs,
+        ..last
+    })
+}
+
+/// The same where another run published the new form: under which view is not known, so that the next backup looks up
+/// every chunk.
+pub(crate) fn follow_other(repo: &Repo, old: SessionId, hash: [u8; 32]) -> Result<()> {
+    follow_to(repo, old, &|last| Remembered {
+        sequence: last.sequence,
+        hash,
+        ..Remembered::default()
+    })
+}
+
+fn follow_to(repo: &Repo, old: SessionId, new: &dyn Fn(Remembered) -> Remembered) -> Result<()> {
     let _turn = repo.turn()?;
-    let mut last = repo.remembered();
-    if last.snapshot == Some(old) {
-        (last.snapshot, last.hash) = (Some(new), hash);
-        repo.remember(&last)?;
+    let last = repo.remembered();
+    match last.snapshot == Some(old) {
+        true => repo.remember(&new(last)),
+        false => Ok(()),
     }
-    Ok(())
 }

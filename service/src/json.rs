@@ -8,7 +8,7 @@ use engine::SessionId;
 use engine::entry::{Entry, Kind, Time};
 use engine::facts::Group;
 use engine::manifest::{Manifest, Summary};
-use engine::monitor::{EntryChange, Problem, Progress};
+use engine::monitor::{EntryChange, ExcludeRule, Problem, Progress};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
@@ -94,6 +94,21 @@ pub fn change(path: &[u8], kind: &Kind, change: EntryChange, size: u64) -> Value
         EntryChange::Restored | EntryChange::Skipped | EntryChange::Deleted => "size",
     };
     object[field] = json!(size);
+    object
+}
+
+/// An entry that a rule of the filter left out.
+pub fn excluded(path: &[u8], rule: &ExcludeRule, line: Option<&str>) -> Value {
+    let mut object = json!({
+        TYPE: "verbose_status",
+        "action": "excluded",
+        "item": name(path),
+        "rule": rule.option,
+        "value": rule.value,
+    });
+    if let Some(line) = line {
+        object["line"] = json!(line);
+    }
     object
 }
 

@@ -10,7 +10,6 @@ use crate::status::Status;
 use engine::facts::SnapshotInfo;
 use engine::forget as run;
 pub use engine::forget::Trashed;
-use engine::manifest::Snapshot;
 use engine::monitor::{Monitor, Problem};
 use engine::repo::Repo;
 use engine::select::{self, Filter};
@@ -109,27 +108,29 @@ fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
     })
 }
 
-/// Without what is there in another form: changing a snapshot's tags leaves its old form in the trash. Of several
-/// forms in the trash, the one that was removed last. And how many there are without being listed.
+/// Without what is there in another form: changing a snapshot's tags leaves its old form, with the same files, in the
+/// trash. Of several such forms in the trash, the one that was removed last. And how many there are without being listed.
 fn read(repo: &Repo, monitor: &dyn Monitor) -> Result<(Vec<Trashed>, u64), Failure> {
     let (trash, damaged) = run::list_trash(repo)?;
     for (id, error) in damaged {
         monitor.problem(&Problem::of(format!("trash/{id}"), &error));
     }
     let (snapshots, _) = repo.outlines()?;
-    let same =
-        |a: &SnapshotInfo, b: &SnapshotInfo| a.time == b.time && a.host == b.host && a.paths == b.paths;
-    let restated: Vec<SnapshotInfo> = snapshots
+    let same = |a: (&SnapshotInfo, &[u8; 32]), b: (&SnapshotInfo, &[u8; 32])| {
+        a.1 == b.1 && a.0.time == b.0.time && a.0.host == b.0.host && a.0.paths == b.0.paths
+    };
+    let restated: Vec<(SnapshotInfo, [u8; 32])> = snapshots
         .iter()
         .filter(|snapshot| snapshot.manifest.original.is_some())
-        .map(Snapshot::facts)
+        .map(|snapshot| (snapshot.facts(), snapshot.tree))
         .collect();
     let mut newest: Vec<Trashed> = Vec::new();
     let mut earlier = 0;
     // Last forgotten first.
     for trashed in trash {
-        let there = restated.iter().any(|facts| same(facts, &trashed.facts));
-        if !there && !newest.iter().any(|known| same(&known.facts, &trashed.facts)) {
+        let form = (&trashed.facts, &trashed.tree);
+        let there = restated.iter().any(|(facts, tree)| same((facts, tree), form));
+        if !there && !newest.iter().any(|known| same((&known.facts, &known.tree), form)) {
             newest.push(trashed);
         } else {
             earlier += 1;

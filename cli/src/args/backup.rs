@@ -38,7 +38,8 @@ pub struct BackupArgs {
     /// Ignore changes of ctime when looking for changed files
     #[arg(long)]
     pub ignore_ctime: bool,
-    /// Read and compare, and show what would be saved; write nothing
+    /// Read and compare, and show what would be saved; write nothing. With -v each changed file, and what is excluded and
+    /// why; with -vv each file
     #[arg(short = 'n', long)]
     pub dry_run: bool,
     /// How hard to compress: auto, fastest, better, max, or zstd's level from 1 to 19
@@ -92,6 +93,13 @@ pub struct SelectArgs {
     /// Exclude the content of directories that contain FILENAME, which must start with HEADER if one is given
     #[arg(long, value_name = "FILENAME[:HEADER]")]
     pub exclude_if_present: Vec<String>,
+    /// Exclude what a file of this name in a directory lists, by the rules of .gitignore; such as .dedupignore or .gitignore
+    /// (may be given several times)
+    #[arg(long, value_name = "NAME")]
+    pub ignore_file: Vec<String>,
+    /// Exclude what has this extended attribute, or has it with this value (may be given several times)
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub exclude_if_xattr: Vec<String>,
     /// Exclude files larger than SIZE
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub exclude_larger_than: Option<u64>,
@@ -231,13 +239,15 @@ mod tests {
     #[test]
     fn restics_options() {
         let line = "-e *.tmp --exclude !keep.tmp --iexclude *.BAK --exclude-file f --iexclude-file g --exclude-caches \
-            --exclude-if-present .nobackup:yes --exclude-larger-than 1.5G --exclude-extension iso,img --no-hidden -x \
+            --exclude-if-present .nobackup:yes --ignore-file .dedupignore --exclude-if-xattr user.skip=1 --exclude-larger-than 1.5G --exclude-extension iso,img --no-hidden -x \
             --tag a,b --tag c,a, -H host --time 2026-11-01 --description text --parent abc --skip-if-unchanged \
             --ignore-inode --ignore-ctime -n /a /b";
         let got = backup(&line.split_whitespace().collect::<Vec<_>>()).unwrap();
         assert_eq!(got.select.exclude, ["*.tmp", "!keep.tmp"]);
         assert_eq!(got.select.exclude_larger_than, Some(3 << 29));
         assert_eq!(got.select.exclude_extension, ["iso", "img"]);
+        assert_eq!(got.select.ignore_file, [".dedupignore"]);
+        assert_eq!(got.select.exclude_if_xattr, ["user.skip=1"]);
         assert_eq!(got.describe.tags(), ["a", "b", "c"]);
         assert_eq!(got.describe.host.as_deref(), Some("host"));
         assert_eq!(got.paths, ["/a", "/b"]);

@@ -115,6 +115,12 @@ pub struct DiffArgs {
     /// Read patterns to exclude from FILE, one per line
     #[arg(long, value_name = "FILE", conflicts_with = "after")]
     pub exclude_file: Vec<PathBuf>,
+    /// Leave out what files of this name list, such as .dedupignore (may be given several times)
+    #[arg(long, value_name = "NAME", conflicts_with = "after")]
+    pub ignore_file: Vec<String>,
+    /// Leave out what has this extended attribute (may be given several times)
+    #[arg(long, value_name = "NAME[=VALUE]", conflicts_with = "after")]
+    pub exclude_if_xattr: Vec<String>,
     /// Read all files on this machine, also those whose size and times say that they are unchanged
     #[arg(long, conflicts_with = "after")]
     pub content: bool,
@@ -138,6 +144,20 @@ pub struct MountArgs {
     /// Let other users look too, as far as recorded permissions allow (needs user_allow_other in /etc/fuse.conf)
     #[arg(long)]
     pub allow_other: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "The directories are those of 'dedup mount'. The address that is printed holds a token, which is made anew at \
+    each start and lets whoever knows it read all snapshots; a client that asks for a user and a password gets it as \
+    the password, with any user. Symbolic links and special files are not shown. Runs until Ctrl-C."
+)]
+pub struct ServeArgs {
+    /// Where to listen, on this machine alone (default: 127.0.0.1:4281; port 0 chooses a free one)
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    #[command(flatten)]
+    pub filter: FilterArgs,
 }
 
 #[derive(Args, Clone, Debug)]

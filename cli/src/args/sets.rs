@@ -80,6 +80,12 @@ pub struct SetKeyArgs {
     /// File name extension to exclude (may be given several times)
     #[arg(long, value_name = "EXT[,EXT]", value_delimiter = ',')]
     pub exclude_extension: Vec<String>,
+    /// Name of files in the tree that list what to leave out, as .gitignore does (may be given several times)
+    #[arg(long, value_name = "NAME")]
+    pub ignore_file: Vec<String>,
+    /// Extended attribute of what to leave out (may be given several times)
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub exclude_if_xattr: Vec<String>,
     /// Leave out caches, trash, swap and temporary files (the default)
     #[arg(long, overrides_with = "no_standard_excludes")]
     pub standard_excludes: bool,
@@ -136,6 +142,8 @@ impl SetKeyArgs {
         };
         list("exclude", &self.exclude);
         list("exclude-extensions", &self.exclude_extension);
+        list("ignore-files", &self.ignore_file);
+        list("exclude-if-xattr", &self.exclude_if_xattr);
         list("destinations", &self.destination);
         list("tags", &self.tag);
         let switches = [

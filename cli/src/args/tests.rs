@@ -20,8 +20,8 @@ fn commands() {
             .collect::<Vec<_>>()
     };
     let want = "init backup run status doctor support-bundle set setup schedule console agent notify config history pause resume \
-        stop takeover snapshots ls find versions diff dump mount restore forget undelete tag protect unprotect prune check \
-        drill repair remote replicate heal copy key stats cache bench completions unlock version about help";
+        stop takeover snapshots ls find versions diff dump mount serve restore forget undelete tag protect unprotect purge \
+        prune check drill repair remote replicate heal copy key stats space cache bench completions unlock version about help";
     assert_eq!(names(&command).join(" "), want);
     let key = command.find_subcommand("key").unwrap();
     assert_eq!(names(key).join(" "), "add list remove passwd export recovery");
@@ -88,7 +88,7 @@ fn what_is_accepted() {
         "find *.txt -i -l -s latest -O 2026-01-01 -N 2h",
         "diff latest~1 latest:/a --metadata",
         "diff latest",
-        "diff latest:/a -e *.o --content",
+        "diff latest:/a -e *.o --ignore-file .dedupignore --exclude-if-xattr user.skip --content",
         "ls -l --human-readable --sort size --reverse",
         "ls --ncdu",
         "find * --larger-than 1M --smaller-than 2G --by-snapshot",
@@ -101,6 +101,8 @@ fn what_is_accepted() {
         "dump --at 2h latest /a -a tar",
         "dump latest /a --archive zip",
         "mount /mnt --tag a --allow-other",
+        "serve",
+        "serve --listen 127.0.0.1:0 --tag a",
         "restore -t /x",
         "restore --target /x latest~1:/a b",
         "restore -t /x --at 2h -i a -i b -e c --overwrite if-newer --permissions current --verify -n -H h",
@@ -116,6 +118,7 @@ fn what_is_accepted() {
         "tag --set a abc -n",
         "protect abc latest -n",
         "unprotect abc",
+        "purge /home/u/secret *.key -n --force-protected --keep-trash 0s --yes",
         "prune",
         "prune --keep-last -1 --no-gc --keep-trash 0s -n",
         "prune --gc-only --max-unused unlimited --max-repack 2G",
@@ -134,6 +137,9 @@ fn what_is_accepted() {
         "key export f",
         "key recovery",
         "stats",
+        "space",
+        "space /home/u -v",
+        "space --by snapshot --json",
         "cache info",
         "cache clear",
         "completions zsh",
@@ -178,6 +184,10 @@ fn what_is_refused() {
         "prune --max-unused 101%",
         "prune --max-repack 1X",
         "prune abc",
+        "purge",
+        "purge a --keep-trash 1d",
+        "space --by user",
+        "space /a --by set",
         "check --read-data --read-data-subset 10%",
         "check --read-data --max-age 30d",
         "drill --sample 0",

@@ -95,7 +95,8 @@ fn filter(select: &SelectArgs) -> FilterOptions {
         one_file_system: select.one_file_system,
         exclude_extensions: select.exclude_extension.clone(),
         hidden: !select.no_hidden,
-        ignore_files: Vec::new(),
+        ignore_files: select.ignore_file.clone(),
+        exclude_if_xattr: select.exclude_if_xattr.clone(),
     }
 }
 
@@ -128,6 +129,14 @@ pub fn told(terminal: &Terminal, report: &Report, dry_run: bool) -> String {
             .iter()
             .for_each(|path| out += &line(say::left_out_path(lang, &escape(path)))),
     }
+    let rules = done
+        .excluded
+        .iter()
+        .filter(|_| dry_run || terminal.global.verbose > 0);
+    for hits in rules {
+        let value = escape(hits.rule.value.as_bytes());
+        out += &line(say::excluded_by(lang, hits.rule.option, &value, hits.entries));
+    }
     out += &replicas::lines(lang, &report.replicas);
     if report.problems.paths > 0 {
         out += &line(say::not_all_saved(lang, report.problems.paths));
@@ -153,6 +162,11 @@ pub fn fields(start: Timestamp, report: &Report, dry_run: bool) -> Map<String, V
     object.insert("dry_run".into(), json!(dry_run));
     object.insert("unchanged".into(), json!(report.backup.unchanged));
     object.insert("left_out".into(), json!(json::names(&report.backup.left_out)));
+    let rules =
+        report.backup.excluded.iter().map(
+            |hits| json!({ "rule": hits.rule.option, "value": hits.rule.value, "entries": hits.entries }),
+        );
+    object.insert("excluded".into(), rules.collect());
     if let Some(id) = report.backup.parent {
         object.insert("parent".into(), json!(id.to_hex()));
     }

@@ -81,6 +81,8 @@ fn live_request(path: Option<Vec<u8>>, args: &DiffArgs) -> live::Request {
         filter: FilterOptions {
             excludes: patterns(&args.exclude),
             exclude_files: args.exclude_file.clone(),
+            ignore_files: args.ignore_file.clone(),
+            exclude_if_xattr: args.exclude_if_xattr.clone(),
             ..FilterOptions::default()
         },
         content: args.content,

@@ -208,7 +208,7 @@ fn push<F: FnMut(&[u8]) -> Result<(ChunkId, Option<Place>)>>(
 }
 
 /// Two roots list the same segments: then every entry is equal.
-fn same_tree(a: &Root, b: &Root) -> bool {
+pub(crate) fn same_tree(a: &Root, b: &Root) -> bool {
     let ids = |root: &Root| -> Vec<ChunkId> {
         match &root.segments {
             Segments::Inline(rows) => rows.iter().map(|row| row.id).collect(),

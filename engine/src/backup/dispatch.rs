@@ -100,10 +100,16 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
     }
 
     pub fn walk(&mut self, walk: &mut Walk) -> Result<()> {
-        for batch in walk.by_ref() {
+        while let Some(batch) = walk.next() {
             self.run.repo.run().cancel().check()?;
             if self.outputs.come_before(&batch.dir) {
                 self.store_outputs()?;
+            }
+            let told = batch.excluded.iter().filter(|_| self.run.monitor.wants_entries());
+            for (path, exclusion) in told {
+                if let Some(rule) = walk.rule(exclusion) {
+                    self.run.monitor.excluded(path, rule, exclusion.line.as_deref());
+                }
             }
             self.batch(batch)?;
         }
@@ -121,6 +127,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
             .into_iter()
             .map(|path| to_bytes(&path).into_owned());
         self.run.left_out.lock().extend(own);
+        *self.run.excluded.lock() = walk.rule_hits();
         self.tell_bare(walk.bare_sources());
         let there_is_nothing = missing.len() + walk.excluded_sources().len() + self.expected.empty_sources
             >= self.run.head.paths.len();

@@ -23,14 +23,14 @@ mod stdin;
 mod stream;
 mod work;
 
-pub(crate) use assemble::fill_places;
+pub(crate) use assemble::{fill_places, same_tree};
 pub use outputs::{OUTPUTS, Output};
 pub use own::OwnPlaces;
 pub use parent::Ignore;
 
 use crate::entry::Time;
 use crate::error::{Error, Result};
-use crate::filter::{Filter, FilterOptions};
+use crate::filter::{Filter, FilterOptions, RuleHits};
 use crate::manifest::{Head, Summary};
 use crate::monitor::{Monitor, Phase};
 use crate::overview;
@@ -139,6 +139,8 @@ pub struct BackupReport {
     pub unchanged: bool,
     /// Places of our own that were left out, absolute.
     pub left_out: Vec<Vec<u8>>,
+    /// What each rule of the filter left out.
+    pub excluded: Vec<RuleHits>,
     pub elapsed: Duration,
 }
 
@@ -224,6 +226,7 @@ fn start_walk(options: &BackupOptions, run: &RunContext) -> Result<Walk> {
         followed: options.followed.clone(),
         read_special: options.read_special,
         left_out: own::left_out(options)?,
+        tells_excluded: options.dry_run,
         grafts: options.grafts.clone(),
     };
     Walk::start(&sources, filter, threads_of(run).min(4))
@@ -318,6 +321,7 @@ fn once(
         summary: run.summary(),
         unchanged: outcome.unchanged,
         left_out: run.left_out.into_inner(),
+        excluded: run.excluded.into_inner(),
         elapsed: started.elapsed(),
     })
 }

@@ -3,6 +3,7 @@
 use super::share::Share;
 use crate::entry::Kind;
 use crate::error::{Error, Result};
+use crate::filter::RuleHits;
 use crate::manifest::{Head, MOUNTS_MAX, Missing, Mounted, Summary, UNREADABLE_MAX};
 use crate::monitor::{EntryChange, Monitor, Problem, Progress};
 use crate::repo::Repo;
@@ -108,6 +109,8 @@ pub struct BackupRun<'a> {
     pub(super) missing: Mutex<Vec<Missing>>,
     /// Places of our own that the walk came to.
     pub(super) left_out: Mutex<Vec<Vec<u8>>>,
+    /// What each rule of the filter left out.
+    pub(super) excluded: Mutex<Vec<RuleHits>>,
 }
 
 impl<'a> BackupRun<'a> {
@@ -139,6 +142,7 @@ impl<'a> BackupRun<'a> {
             mounts: Mutex::default(),
             missing: Mutex::default(),
             left_out: Mutex::default(),
+            excluded: Mutex::default(),
         }
     }
 

@@ -17,6 +17,11 @@ pub enum Usage {
         /// The name.
         name: String,
     },
+    /// Text that does not name an extended attribute.
+    NotAnAttribute {
+        /// The text.
+        text: String,
+    },
     /// A pattern is invalid.
     Pattern {
         /// What it is for.

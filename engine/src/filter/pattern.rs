@@ -39,6 +39,11 @@ pub(super) struct Pattern {
 }
 
 impl Pattern {
+    /// As the user wrote it.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     pub(super) fn parse(text: &str, either_case: bool) -> Result<Pattern> {
         let refuse = |fault| {
             Error::Usage(Usage::Pattern {
@@ -192,16 +197,18 @@ impl Patterns {
         self.flags.is_empty()
     }
 
-    /// Whether the last pattern that matches `path` excludes it.
-    pub(super) fn exclude(&self, path: &[u8], is_dir: bool, scratch: &mut Vec<usize>) -> bool {
+    /// The last pattern that matches `path`, by number, if it excludes it.
+    pub(super) fn excluding(&self, path: &[u8], is_dir: bool, scratch: &mut Vec<usize>) -> Option<usize> {
         if self.is_empty() {
-            return false;
+            return None;
         }
-        if self.plain {
-            return self.globs.is_match_candidate(&Candidate::from_bytes(path));
+        // Quicker than to ask which, and mostly there is none.
+        if self.plain && !self.globs.is_match_candidate(&Candidate::from_bytes(path)) {
+            return None;
         }
         self.matching(path, is_dir, scratch);
-        let deciding = scratch.last().and_then(|&i| self.flags.get(i));
-        deciding.is_some_and(|&(keeps, _)| !keeps)
+        let last = *scratch.last()?;
+        let (keeps, _) = self.flags.get(last)?;
+        (!keeps).then_some(last)
     }
 }

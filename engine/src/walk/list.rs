@@ -6,7 +6,7 @@ use super::step::{DirListing, ListOutcome, Visit, Work};
 use super::{BATCH, Batch, Found, Mount, SNAPSHOTS_FOLDER};
 use crate::dump::is_temporary;
 use crate::entry::{DirPath, Kind, Meta, Trouble, join};
-use crate::filter::Filter;
+use crate::filter::{Exclusion, Filter};
 use crate::fsmeta::{AsFd, Blank, FollowLinks, Hint, Names, is_gone, list_dir};
 use crate::platform::errno::{NOT_A_DIRECTORY, NOT_FOUND, errno_of};
 use crate::platform::paths::from_root;
@@ -25,6 +25,7 @@ pub(super) struct Lister {
     pub(super) filter: Filter,
     pub(super) left_out: LeftOut,
     pub(super) read_special: bool,
+    pub(super) tells_excluded: bool,
     /// What of `left_out` was come to.
     pub(super) met: Mutex<Vec<PathBuf>>,
     /// Sources of which only a link or a node is saved.
@@ -41,15 +42,17 @@ pub(super) struct Lister {
 #[derive(Default)]
 pub(super) struct Scratch {
     listing: Vec<u8>,
-    path: Vec<u8>,
-    matches: Vec<usize>,
+    pub(super) path: Vec<u8>,
+    pub(super) matches: Vec<usize>,
 }
 
 /// What examining a run of names gives.
-struct Examined {
-    found: Vec<Found>,
-    dirs: Vec<Visit>,
+pub(super) struct Examined {
+    pub(super) found: Vec<Found>,
+    pub(super) dirs: Vec<Visit>,
     blank: Blank,
+    /// What the filter leaves out, if that is to be told.
+    pub(super) excluded: Vec<(Vec<u8>, Exclusion)>,
 }
 
 impl Lister {
@@ -118,8 +121,9 @@ impl Lister {
         loop {
             let end = (start + BATCH).min(total);
             let examined = self.examine(listing, start, end, scratch);
-            dirs.extend(examined.dirs);
-            batches.push(self.batch(listing, examined.found, end == total));
+            let (batch, found) = self.batch_of(listing, examined, end == total);
+            dirs.extend(found);
+            batches.push(batch);
             if let Some(batch) = batches.last_mut() {
                 batch.empty = trouble.is_none() && listing.visit.full && is_empty(&listing.names);
             }
@@ -143,12 +147,13 @@ impl Lister {
     fn part(&self, listing: &DirListing, start: usize, scratch: &mut Scratch) -> ListOutcome {
         let end = (start + BATCH).min(listing.names.len());
         let examined = self.examine(listing, start, end, scratch);
-        if !examined.dirs.is_empty() {
-            listing.found_dirs.lock().push((start, examined.dirs));
+        let (batch, dirs) = self.batch_of(listing, examined, end == listing.names.len());
+        if !dirs.is_empty() {
+            listing.found_dirs.lock().push((start, dirs));
         }
         listing.open_parts.fetch_sub(1, Ordering::AcqRel);
         ListOutcome {
-            batches: vec![self.batch(listing, examined.found, end == listing.names.len())],
+            batches: vec![batch],
             then: Vec::new(),
         }
     }
@@ -175,7 +180,7 @@ impl Lister {
         ListOutcome { batches, then }
     }
 
-    fn batch(&self, listing: &DirListing, entries: Vec<Found>, last: bool) -> Batch {
+    pub(super) fn batch(&self, listing: &DirListing, entries: Vec<Found>, last: bool) -> Batch {
         Batch {
             dir: listing.dir.clone(),
             handle: Some(Arc::new(Lent::new(
@@ -187,6 +192,7 @@ impl Lister {
             trouble: None,
             last,
             empty: false,
+            excluded: Vec::new(),
         }
     }
 
@@ -202,6 +208,7 @@ impl Lister {
             trouble: Some(Trouble::Unreadable { errno }),
             last: true,
             empty: false,
+            excluded: Vec::new(),
         };
         ListOutcome {
             batches: vec![batch],
@@ -215,6 +222,7 @@ impl Lister {
             found: Vec::with_capacity(end.saturating_sub(start)),
             dirs: Vec::new(),
             blank: Blank::default(),
+            excluded: Vec::new(),
         };
         scratch.path.clear();
         scratch.path.extend_from_slice(&listing.dir);
@@ -250,12 +258,8 @@ impl Lister {
         scratch: &mut Scratch,
         to: &mut Examined,
     ) -> bool {
-        let mut left_out = |is_dir| {
-            self.filter
-                .leaves_out(&listing.rules, &scratch.path, is_dir, &mut scratch.matches)
-        };
         let by_name = !(self.filter.keeps_all_names() && listing.rules.is_empty());
-        if by_name && hint != Hint::Unknown && left_out(hint == Hint::Dir) {
+        if by_name && hint != Hint::Unknown && self.is_excluded(listing, hint == Hint::Dir, scratch, to) {
             return false;
         }
         let (kind, meta, mount) = match self.look(listing, name, &scratch.path, FollowLinks::No, &to.blank) {
@@ -270,7 +274,9 @@ impl Lister {
             }
         };
         let is_dir = kind == Kind::Dir;
-        if by_name && hint == Hint::Unknown && left_out(is_dir) || self.filter.too_large(&kind, &meta) {
+        if by_name && hint == Hint::Unknown && self.is_excluded(listing, is_dir, scratch, to)
+            || self.is_excluded_by_meta(listing, name, (&kind, &meta), scratch, to)
+        {
             return false;
         }
         if is_dir && self.left_out.names(&scratch.path, &meta) {
@@ -343,7 +349,8 @@ impl Lister {
                 }
             };
         let is_dir = kind == Kind::Dir;
-        if self.filter.leaves_out_source(&scratch.path, is_dir) {
+        if let Some(exclusion) = self.filter.excluding_source(&scratch.path, is_dir) {
+            self.note_excluded(exclusion, scratch, to);
             self.excluded.lock().push(from_root(&scratch.path));
             return false;
         }

@@ -7,6 +7,7 @@
 //! Order: the whole listing of a directory, by byte order of names, then its directories in that order, each with all
 //! beneath it. Directories so come in the order of [`cmp_dirs`](crate::entry::cmp_dirs).
 
+mod excluding;
 mod grafts;
 mod list;
 mod node;
@@ -23,7 +24,7 @@ pub use sources::{LeftOut, Sources};
 
 use crate::entry::{DirPath, Kind, Meta, Trouble};
 use crate::error::{Error, Result};
-use crate::filter::{DirRules, Filter};
+use crate::filter::{DirRules, ExcludeRule, Exclusion, Filter, RuleHits};
 use crate::fsmeta::{Blank, stat_path};
 use chunkstore::error::Operation;
 use chunkstore::threads;
@@ -57,6 +58,8 @@ pub struct Batch {
     pub last: bool,
     /// There is nothing in the directory, not even something that is left out.
     pub empty: bool,
+    /// Paths that the filter left out, if that is to be told.
+    pub excluded: Vec<(Vec<u8>, Exclusion)>,
 }
 
 /// An entry, as far as it is known from listing and examining: see [`crate::fsmeta::stat`].
@@ -169,6 +172,7 @@ impl Walk {
                 filter,
                 left_out: sources.left_out.clone(),
                 read_special: sources.read_special,
+                tells_excluded: sources.tells_excluded,
                 met: Mutex::default(),
                 bare: Mutex::default(),
                 handles: Arc::new(Handles::new(list_root, sources.grafts.clone())),
@@ -211,6 +215,16 @@ impl Walk {
     /// Sources that exclude patterns left out; complete at the end of the walk.
     pub fn excluded_sources(&self) -> Vec<PathBuf> {
         self.shared.lister.excluded.lock().clone()
+    }
+
+    /// The rule that left something out.
+    pub fn rule(&self, exclusion: &Exclusion) -> Option<&ExcludeRule> {
+        self.shared.lister.filter.rule(exclusion)
+    }
+
+    /// What each rule of the filter has left out; complete at the end of the walk.
+    pub fn rule_hits(&self) -> Vec<RuleHits> {
+        self.shared.lister.filter.hits()
     }
 
     /// Files that restores had not finished, which are left out; complete at the end of the walk.

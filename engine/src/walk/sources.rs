@@ -35,6 +35,8 @@ pub struct Sources {
     pub read_special: bool,
     /// Directories that are not entered, whatever patterns say.
     pub left_out: LeftOut,
+    /// Say in each batch what the filter left out, and why.
+    pub tells_excluded: bool,
     /// Directories that are read elsewhere.
     pub grafts: Arc<Grafts>,
 }

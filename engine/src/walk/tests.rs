@@ -358,6 +358,7 @@ fn a_listing_that_breaks_off_is_trouble() {
         filter: plain(),
         left_out: LeftOut::default(),
         read_special: false,
+        tells_excluded: false,
         met: Mutex::default(),
         bare: Mutex::default(),
         handles: Arc::new(Handles::new(true, Arc::default())),

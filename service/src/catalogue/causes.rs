@@ -230,6 +230,9 @@ causes! {
     NotInTrash { text: String } [Failed] =>
         format!("no snapshot in the trash matches '{text}'; 'dedup undelete' lists those that are there"),
         format!("ゴミ箱に「{text}」に合うスナップショットはありません。'dedup undelete' で一覧を表示できます");
+    NotToPurge { path: String } [BadSettings] =>
+        format!("'{path}' is not a path that can be purged; 'dedup forget' removes whole snapshots"),
+        format!("「{path}」は取り除けるパスではありません。スナップショット全体は 'dedup forget' で削除できます");
     NotGone { text: String } [Failed] =>
         format!("no snapshot that is gone matches '{text}'"),
         format!("失われたスナップショットに「{text}」に合うものはありません");

@@ -7,38 +7,100 @@ use crate::status::Status;
 #[derive(Clone, Debug)]
 pub enum ConsoleFault {
     /// Other machines could reach it there.
-    NotLoopback { address: String },
+    NotLoopback {
+        address: String,
+    },
+    /// The same for `serve`.
+    ServeNotLoopback {
+        address: String,
+    },
+    /// Not an address, for `serve`.
+    ServeAddress {
+        text: String,
+    },
+    /// Nothing can listen there, for `serve`.
+    ServeListen {
+        place: String,
+        why: SystemError,
+    },
     /// Not an address.
-    Address { text: String },
+    Address {
+        text: String,
+    },
     /// Nothing can listen there.
-    Listen { place: String, why: SystemError },
+    Listen {
+        place: String,
+        why: SystemError,
+    },
     /// The web server stopped.
-    Serving { why: SystemError },
+    Serving {
+        why: SystemError,
+    },
     /// The system has no random numbers.
-    Random { why: String },
+    Random {
+        why: String,
+    },
     /// The password file holds something else.
-    PasswordFile { path: String },
+    PasswordFile {
+        path: String,
+    },
     /// The password could not be hashed.
-    Hash { why: String },
+    Hash {
+        why: String,
+    },
     /// A page could not be made.
-    Page { why: String },
+    Page {
+        why: String,
+    },
     /// A path that is to be restored to must be absolute.
-    TargetNotAbsolute { path: String },
+    TargetNotAbsolute {
+        path: String,
+    },
     /// Nothing is in the basket.
     EmptyBasket,
     /// A value of a form or an address makes no sense.
-    BadRequest { name: &'static str },
+    BadRequest {
+        name: &'static str,
+    },
+    /// A repository is there, and nothing was given that opens it.
+    NothingOpens,
+    /// A set is saved at the destination that is to be removed.
+    DestinationInUse {
+        name: String,
+        set: String,
+    },
+    /// The file of tokens holds something else.
+    TokenFile {
+        path: String,
+    },
+    /// There is a token of this name.
+    TokenTaken {
+        name: String,
+    },
+    NoToken {
+        name: String,
+    },
+    TooManyTokens,
 }
 
 impl ConsoleFault {
     pub(super) fn status(&self) -> Status {
         match self {
             ConsoleFault::NotLoopback { .. }
+            | ConsoleFault::ServeNotLoopback { .. }
+            | ConsoleFault::ServeAddress { .. }
             | ConsoleFault::Address { .. }
             | ConsoleFault::TargetNotAbsolute { .. }
             | ConsoleFault::EmptyBasket
+            | ConsoleFault::NothingOpens
+            | ConsoleFault::DestinationInUse { .. }
+            | ConsoleFault::TokenTaken { .. }
+            | ConsoleFault::NoToken { .. }
+            | ConsoleFault::TooManyTokens
             | ConsoleFault::BadRequest { .. } => Status::BadSettings,
-            ConsoleFault::Listen { .. }
+            ConsoleFault::TokenFile { .. }
+            | ConsoleFault::Listen { .. }
+            | ConsoleFault::ServeListen { .. }
             | ConsoleFault::Serving { .. }
             | ConsoleFault::Random { .. }
             | ConsoleFault::PasswordFile { .. }
@@ -73,6 +135,20 @@ impl ConsoleFault {
                 "the value of '{name}' makes no sense; reload the page and try again",
                 "「{name}」の値が正しくありません。ページを読み込み直して、もう一度試してください"
             ),
+            ConsoleFault::ServeNotLoopback { address } => serve_not_loopback(lang, address),
+            ConsoleFault::ServeAddress { text } => say!(
+                lang,
+                "'{text}' is not an address and port such as 127.0.0.1:4281",
+                "「{text}」は 127.0.0.1:4281 のようなアドレスとポートではありません"
+            ),
+            ConsoleFault::ServeListen { place, why } => {
+                let (en, ja) = (why.text(Lang::En), why.text(Lang::Ja));
+                say!(
+                    lang,
+                    "can't listen on {place}: {en}; choose another port with --listen",
+                    "{place} で待ち受けできません: {ja}。--listen で別のポートを指定してください"
+                )
+            }
             ConsoleFault::NotLoopback { .. }
             | ConsoleFault::Address { .. }
             | ConsoleFault::Listen { .. }
@@ -80,6 +156,51 @@ impl ConsoleFault {
             | ConsoleFault::Random { .. }
             | ConsoleFault::PasswordFile { .. }
             | ConsoleFault::Hash { .. } => self.of_start(lang),
+            ConsoleFault::NothingOpens
+            | ConsoleFault::DestinationInUse { .. }
+            | ConsoleFault::TokenFile { .. }
+            | ConsoleFault::TokenTaken { .. }
+            | ConsoleFault::NoToken { .. }
+            | ConsoleFault::TooManyTokens => self.of_setup(lang),
+        }
+    }
+
+    /// Why something can't be set up.
+    fn of_setup(&self, lang: Lang) -> String {
+        match self {
+            ConsoleFault::NothingOpens => say!(
+                lang,
+                "a repository is there already: give the key file or password that opens it",
+                "すでにリポジトリーがあります。開くための鍵ファイルかパスワードを指定してください"
+            ),
+            ConsoleFault::DestinationInUse { name, set } => say!(
+                lang,
+                "the set '{set}' saves at '{name}': choose another destination for it first",
+                "セット「{set}」が「{name}」に保存しています。先に別の保存先を選んでください"
+            ),
+            ConsoleFault::TokenFile { path } => say!(
+                lang,
+                "{path} does not hold tokens of the console; remove it, and make the tokens anew",
+                "{path} はコンソールのトークンのファイルではありません。削除して、トークンを作り直してください"
+            ),
+            ConsoleFault::TokenTaken { name } => say!(
+                lang,
+                "there is already a token '{name}': revoke it first, or choose another name",
+                "トークン「{name}」はすでにあります。先に取り消すか、別の名前にしてください"
+            ),
+            ConsoleFault::NoToken { name } => {
+                say!(
+                    lang,
+                    "there is no token '{name}'",
+                    "トークン「{name}」はありません"
+                )
+            }
+            ConsoleFault::TooManyTokens => say!(
+                lang,
+                "there are too many tokens: revoke those that are not used",
+                "トークンが多すぎます。使っていないものを取り消してください"
+            ),
+            other => format!("{other:?}"),
         }
     }
 
@@ -135,4 +256,14 @@ impl ConsoleFault {
             other => format!("{other:?}"),
         }
     }
+}
+
+fn serve_not_loopback(lang: Lang, address: &str) -> String {
+    say!(
+        lang,
+        "'dedup serve' listens only on this machine, since it has no TLS, and other machines could reach {address}: use \
+         127.0.0.1:PORT or [::1]:PORT (for another machine, an SSH tunnel)",
+        "'dedup serve' は TLS を使わないため、このコンピューターだけで待ち受けます。{address} にはほかのコンピューターから接続できる\
+         ため、127.0.0.1:ポート か [::1]:ポート を指定してください (ほかのコンピューターからは SSH トンネルを使ってください)"
+    )
 }

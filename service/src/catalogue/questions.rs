@@ -1,6 +1,7 @@
 //! What a person is asked to confirm, without the question mark.
 
 use super::{Lang, Noun, count, say};
+use engine::units::escape;
 
 /// Asked before something that can't be taken back.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,6 +16,12 @@ pub enum Question {
         snapshots: u64,
     },
     CollectGarbage,
+    /// `paths` as they were given.
+    Purge {
+        paths: Vec<String>,
+        snapshots: u64,
+        for_good: bool,
+    },
     RemoveSet {
         name: String,
     },
@@ -54,6 +61,26 @@ impl Question {
                 say!(lang, "Give up {what} for good", "{what}を完全にあきらめますか")
             }
             Question::CollectGarbage => say!(lang, "Collect garbage", "不要なデータを回収しますか"),
+            Question::Purge {
+                paths,
+                snapshots,
+                for_good,
+            } => {
+                let paths: Vec<String> = paths.iter().map(|path| escape(path.as_bytes())).collect();
+                let (paths, snapshots) = (paths.join(" "), count(lang, *snapshots, Noun::Snapshot));
+                match for_good {
+                    false => say!(
+                        lang,
+                        "Remove {paths} from {snapshots}",
+                        "{snapshots}から {paths} を取り除きますか"
+                    ),
+                    true => say!(
+                        lang,
+                        "Remove {paths} from {snapshots} for good",
+                        "{snapshots}から {paths} を完全に取り除きますか (元に戻せません)"
+                    ),
+                }
+            }
             Question::RemoveSet { name } => {
                 say!(lang, "Remove set '{name}'", "セット「{name}」を削除しますか")
             }

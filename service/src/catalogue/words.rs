@@ -45,6 +45,7 @@ nouns! {
     Pack => "pack", "packs", "パック", "個";
     Path => "path", "paths", "パス", "個";
     Problem => "problem", "problems", "問題", "件";
+    ProtectedSnapshot => "protected snapshot", "protected snapshots", "保護されたスナップショット", "個";
     RemovedSnapshot => "removed snapshot", "removed snapshots", "削除したスナップショット", "個";
     Request => "request", "requests", "リクエスト", "回";
     Remote => "remote", "remotes", "保存先", "か所";

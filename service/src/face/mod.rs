@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::secret::{Hidden, PasswordPrompt};
 use crate::status::Status;
 use engine::entry::Kind;
-use engine::monitor::{EntryChange, Monitor, Phase, Problem, ProblemKind, Progress};
+use engine::monitor::{EntryChange, ExcludeRule, Monitor, Phase, Problem, ProblemKind, Progress};
 use engine::prune::PruneSummary;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -81,9 +81,12 @@ pub enum Activity {
     Heal,
     Mount,
     Prune,
+    Purge,
     Repair,
     Replicate,
     Restore,
+    Serve,
+    Space,
     Stats,
     Tag,
     Undelete,
@@ -105,9 +108,12 @@ impl Activity {
             Activity::Heal => "heal",
             Activity::Mount => "mount",
             Activity::Prune => "prune",
+            Activity::Purge => "purge",
             Activity::Repair => "repair",
             Activity::Replicate => "replicate",
             Activity::Restore => "restore",
+            Activity::Serve => "serve",
+            Activity::Space => "space",
             Activity::Stats => "stats",
             Activity::Tag => "tag",
             Activity::Undelete => "undelete",
@@ -277,6 +283,10 @@ impl Monitor for Step<'_> {
 
     fn entry(&self, path: &[u8], kind: &Kind, change: EntryChange, size: u64) {
         self.watch.entry(path, kind, change, size);
+    }
+
+    fn excluded(&self, path: &[u8], rule: &ExcludeRule, line: Option<&str>) {
+        self.watch.excluded(path, rule, line);
     }
 
     fn wants_totals(&self) -> bool {

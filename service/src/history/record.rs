@@ -12,7 +12,7 @@ use crate::log::{Log, LogLevel};
 use crate::secret::{Hidden, PasswordPrompt};
 use crate::status::Status;
 use engine::entry::{Kind, Trouble};
-use engine::monitor::{EntryChange, Monitor, Phase, Problem, ProblemKind, Progress};
+use engine::monitor::{EntryChange, ExcludeRule, Monitor, Phase, Problem, ProblemKind, Progress};
 use engine::platform::errno::error;
 use engine::run::CancelToken;
 use jiff::Timestamp;
@@ -407,6 +407,10 @@ impl Monitor for RecordingWatch<'_> {
 
     fn entry(&self, path: &[u8], kind: &Kind, change: EntryChange, size: u64) {
         self.watch.entry(path, kind, change, size);
+    }
+
+    fn excluded(&self, path: &[u8], rule: &ExcludeRule, line: Option<&str>) {
+        self.watch.excluded(path, rule, line);
     }
 
     fn wants_totals(&self) -> bool {

@@ -364,6 +364,8 @@ pub(crate) fn filter_of(set: &SetTable) -> FilterOptions {
     FilterOptions {
         excludes: set.exclude.clone(),
         exclude_extensions: set.exclude_extensions.clone(),
+        ignore_files: set.ignore_files.clone(),
+        exclude_if_xattr: set.exclude_if_xattr.clone(),
         hidden: set.hidden.unwrap_or(true),
         ..FilterOptions::default()
     }

@@ -82,6 +82,8 @@ pub const KEYS: &[KeyInfo] = &[
     key("sets.NAME.sources", PATHS, "", "[\"~/Documents\", \"~/Pictures\"]", "Files and directories to back up."),
     key("sets.NAME.exclude", TEXTS, NONE, "[\"*.tmp\", \"!keep.tmp\"]", "Patterns to exclude; a leading `!` includes again."),
     key("sets.NAME.exclude-extensions", TEXTS, NONE, "[\"iso\"]", "File name extensions to exclude."),
+    key("sets.NAME.ignore-files", TEXTS, NONE, "[\".dedupignore\"]", "Names of files that list, by the rules of `.gitignore`, what is left out of their directory and below it, such as `.dedupignore` or `.gitignore`."),
+    key("sets.NAME.exclude-if-xattr", TEXTS, NONE, "[\"user.xdg.robots.backup=false\"]", "Extended attributes, `NAME` or `NAME=VALUE`: what has one is left out."),
     key("sets.NAME.standard-excludes", YES_NO, "`true`", "false", "Whether to leave out caches, trash, swap and temporary files (`dedup help excludes` lists the patterns). `exclude` comes after them, so `!PATTERN` takes one back."),
     key("sets.NAME.hidden", YES_NO, "`true`", "false", "Whether to back up hidden files."),
     key("sets.NAME.source-snapshot", "`\"auto\"`, `\"required\"` or `\"off\"`", "`\"off\"`", "\"auto\"", "Read the sources in a snapshot of their file system, so that all files are of one moment: `\"auto\"` where that is possible, and otherwise as they are, with a warning; `\"required\"` fails the run where it is not. On btrfs, as root; see docs/running.md."),

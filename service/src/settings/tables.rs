@@ -63,6 +63,8 @@ pub struct SetTable {
     pub sources: Vec<AbsolutePath>,
     pub exclude: Vec<String>,
     pub exclude_extensions: Vec<String>,
+    pub ignore_files: Vec<String>,
+    pub exclude_if_xattr: Vec<String>,
     pub standard_excludes: Option<bool>,
     pub hidden: Option<bool>,
     pub source_snapshot: Option<SourceSnapshot>,

@@ -21,6 +21,7 @@ pub use read::{
 };
 pub use system::{Trust, sizes_of, sync_fs, umask};
 pub use target::{FileId, Target, TargetDir};
+pub use xattr::has_xattr;
 
 use rustix::io::Errno;
 use std::io;

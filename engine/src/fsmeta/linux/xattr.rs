@@ -75,6 +75,21 @@ pub(super) fn magic_path(fd: BorrowedFd<'_>) -> Vec<u8> {
     format!("/proc/self/fd/{}", fd.as_raw_fd()).into_bytes()
 }
 
+/// Whether the object `name` in `dir` has this attribute, with this value if one is given. One that can't be read counts as
+/// not there.
+pub fn has_xattr(dir: BorrowedFd<'_>, name: &[u8], attribute: &[u8], value: Option<&[u8]>) -> bool {
+    let object = Object::named(dir, name);
+    match value {
+        // Asked for its length alone.
+        None => object.get(attribute, &mut []).is_ok(),
+        Some(value) => {
+            let mut buffer = vec![0; value.len().saturating_add(1)];
+            let read = object.get(attribute, &mut buffer);
+            read.is_ok_and(|len| buffer.get(..len) == Some(value))
+        }
+    }
+}
+
 /// Names of the object's attributes; none where the file system has no attributes at all.
 pub(super) fn names(object: &Object<'_>) -> Result<Vec<Vec<u8>>, Errno> {
     let mut small = [0; 512];

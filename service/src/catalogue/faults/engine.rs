@@ -323,6 +323,7 @@ fn usage(lang: Lang, usage: &Usage) -> String {
         ),
         Usage::NotARegularFile { .. }
         | Usage::NotAFileName { .. }
+        | Usage::NotAnAttribute { .. }
         | Usage::OwnRepository { .. }
         | Usage::ParentComponent { .. }
         | Usage::NotBelow { .. }
@@ -345,6 +346,11 @@ fn path_usage(lang: Lang, usage: &Usage) -> String {
             lang,
             "{path} is not a regular file",
             "{path} は通常のファイルではありません"
+        ),
+        Usage::NotAnAttribute { text } => say!(
+            lang,
+            "'{text}' is not NAME or NAME=VALUE of an extended attribute",
+            "「{text}」は拡張属性の名前でも、名前と値を = でつないだものでもありません"
         ),
         Usage::NotAFileName { name } => say!(
             lang,

@@ -63,6 +63,28 @@ pub fn left_out_path(lang: Lang, path: &str) -> String {
     )
 }
 
+/// What an exclude rule left out: the option that makes it, and its value.
+pub fn excluded_by(lang: Lang, option: &str, value: &str, entries: u64) -> String {
+    let entries = count(lang, entries, Noun::Entry);
+    let rule = format!("{option} {value}");
+    let rule = rule.trim_end();
+    say!(
+        lang,
+        "Excluded by {rule}: {entries}",
+        "{rule} による除外: {entries}"
+    )
+}
+
+/// An entry that a rule left out; `line` is that of an ignore file, if one did.
+pub fn excluded(lang: Lang, path: &str, option: &str, value: &str, line: Option<&str>) -> String {
+    let rule = match line {
+        Some(line) => line.to_string(),
+        None => format!("{option} {value}").trim_end().to_string(),
+    };
+    let word = lang.pick("excluded", "除外");
+    format!("{} {path} ({rule})", crate::text::padded(word, 9))
+}
+
 pub fn not_all_saved(lang: Lang, problems: u64) -> String {
     let problems = count(lang, problems, Noun::Problem);
     say!(

@@ -64,6 +64,26 @@ pub fn mounted(lang: Lang, snapshots: u64, path: &str) -> String {
     )
 }
 
+/// When snapshots are served; the address has the token in it.
+pub fn serving(lang: Lang, snapshots: u64, url: &str) -> String {
+    let snapshots = count(lang, snapshots, Noun::Snapshot);
+    say!(
+        lang,
+        "{snapshots} at {url} (WebDAV, or a browser)",
+        "{snapshots}: {url} (WebDAV またはブラウザー)"
+    )
+}
+
+pub fn serving_with_password(lang: Lang, url: &str) -> String {
+    say!(
+        lang,
+        "Or at {url} with any user, and as the password what follows it above. Whoever has it can read all snapshots. \
+         Ctrl-C ends this",
+        "{url} でも使えます (利用者名は任意、パスワードは上のアドレスの末尾の文字列)。それを知る人はすべてのスナップショットを読めます。\
+         Ctrl-C で終了します"
+    )
+}
+
 pub fn version_restored(lang: Lang, name: &str, was_there: bool, dry_run: bool) -> String {
     match (was_there, dry_run) {
         (true, _) => say!(

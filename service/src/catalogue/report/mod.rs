@@ -2,6 +2,7 @@
 //! commands. Names and paths come here escaped, numbers and times in the form that is the same in every language.
 
 pub mod about;
+pub mod alone;
 pub mod backup;
 pub mod browse;
 pub mod bundle;
@@ -11,6 +12,7 @@ pub mod doctor;
 pub mod drill;
 pub mod keys;
 pub mod notify;
+pub mod purge;
 pub mod remotes;
 pub mod retention;
 pub mod runs;

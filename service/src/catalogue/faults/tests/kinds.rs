@@ -27,6 +27,7 @@ fn usages() -> Vec<Usage> {
         Usage;
         ParityPercent, OutputsThere;
         Usage::NotARegularFile { .. } => Usage::NotARegularFile { path: x() },
+        Usage::NotAnAttribute { .. } => Usage::NotAnAttribute { text: x() },
         Usage::NotAFileName { .. } => Usage::NotAFileName { name: x() },
         Usage::Pattern { .. } => pattern(PatternKind::Find, PatternFault::Empty),
         Usage::Patterns { .. } => Usage::Patterns { kind: PatternKind::Find, detail: x() },
