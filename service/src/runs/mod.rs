@@ -132,19 +132,16 @@ pub fn run(
             }
             each(&done)?;
             if done.backup.is_some() {
-                let names = run.destination_names().into_iter();
-                let new: Vec<_> = names.filter(|name| !reached.contains(name)).collect();
-                reached.extend(new);
+                let mut names = run.destination_names();
+                names.retain(|name| !reached.contains(name));
+                reached.append(&mut names);
             }
         }
         now = Timestamp::now().to_zoned(now.time_zone().clone());
     }
-    // Maintenance may take long; what it proved is recorded, too.
     recording.record(context);
     report.maintenance = maintenance::run(context, &dirs, &reached, face);
-    if !report.maintenance.is_empty() {
-        recording.record(context);
-    }
+    recording.record_again(context, &report.maintenance);
     let statuses = report.maintenance.iter().map(|done| done.status);
     report.status = statuses.fold(report.status, Status::max);
     if request.which == WhichSets::Due {
