@@ -171,7 +171,9 @@ fn depth(headers: &HeaderMap) -> Option<Depth> {
 /// What is at a path.
 fn find(tree: &SnapshotTree, path: &[u8]) -> Result<ViewNode, StatusCode> {
     let refused = |why: NoAnswer| match why {
-        NoAnswer::Absent | NoAnswer::NotADirectory | NoAnswer::NotAFile | NoAnswer::Unknown => StatusCode::NOT_FOUND,
+        NoAnswer::Absent | NoAnswer::NotADirectory | NoAnswer::NotAFile | NoAnswer::Unknown => {
+            StatusCode::NOT_FOUND
+        }
         NoAnswer::Failed => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let mut node = tree.node(TOP).map_err(refused)?;
