@@ -7,7 +7,6 @@ use crate::failure::Failure;
 use crate::history::record::recorded;
 use crate::history::{HistoryRow, JobInfo, JobKind};
 use crate::listing::{self, Among, Chosen};
-use crate::machine;
 use crate::resolve::{self, RepositoryOptions};
 use crate::status::Status;
 use engine::drill as run;
@@ -143,7 +142,7 @@ fn chosen(
     request: &Request,
     face: &dyn Face,
 ) -> Result<Vec<(Option<String>, Chosen)>, Failure> {
-    let host = machine::host(None, &context.env)?;
+    let host = context.host(None)?;
     let of_set = |name: &str| Among {
         at: None,
         filter: Filter {

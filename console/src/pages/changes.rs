@@ -18,7 +18,7 @@ use service::listing::Chosen;
 use service::live;
 use service::monitor::Quiet;
 use service::repo::Repo;
-use service::{Context, Failure, Status, machine, text};
+use service::{Context, Failure, Status, text};
 
 /// Changes on one page.
 const ROWS: usize = 500;
@@ -91,7 +91,7 @@ fn changes(visit: &Visit, context: &Context, lang: Lang) -> Result<Response, Fai
     let here = browse::named(&newest, &spot.snapshot)?;
     let spot = spot.in_snapshot(here.id);
     let of_host = browse::of_same_host(&newest, here, &spot.path);
-    let own = machine::host(None, &context.env).ok();
+    let own = context.host(None).ok();
     let is_own = own.is_some_and(|own| own == here.host);
     let with = visit.query.text("with").unwrap_or_default();
     let pair = pair(&of_host, here, with, is_own)?;

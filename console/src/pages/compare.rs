@@ -18,7 +18,7 @@ use service::manifest::Manifest;
 use service::platform::paths::from_bytes;
 use service::repo::Repo;
 use service::versions::{VersionChange, Versions};
-use service::{Context, Failure, dump, machine, monitor::Quiet, text};
+use service::{Context, Failure, dump, monitor::Quiet, text};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -199,7 +199,7 @@ fn with_now(
     entry: &Entry,
     this: Side,
 ) -> Result<(Side, Side, Option<VersionChange>), Failure> {
-    if machine::host(None, &context.env)? != manifest.host {
+    if context.host(None)? != manifest.host {
         return Err(browse::bad("with"));
     }
     let path = from_bytes(&spot.path);

@@ -16,7 +16,7 @@ use service::entry::Kind;
 use service::facts::SnapshotInfo;
 use service::monitor::Quiet;
 use service::versions::{self, Holding, PathHistory, Version, VersionChange};
-use service::{Context, Failure, SessionId, machine, text};
+use service::{Context, Failure, SessionId, text};
 use std::collections::HashMap;
 
 /// Versions that are shown; a log file that changes with each snapshot has as many as there are.
@@ -87,7 +87,7 @@ fn rail(visit: &Visit, context: &Context, lang: Lang) -> Result<Response, Failur
         return Err(Cause::PathNowhere { path }.into());
     }
     let facts: HashMap<SessionId, &SnapshotInfo> = of_host.iter().map(|facts| (facts.id, *facts)).collect();
-    let own = machine::host(None, &context.env).ok();
+    let own = context.host(None).ok();
     let rail = Rail {
         context,
         lang,
