@@ -254,6 +254,73 @@ fn a_unix_socket() {
     assert!(!path.exists());
 }
 
+/// A token that a command makes opens the running console at once, for programs and for nothing else, until a command
+/// revokes it; and what the page saves is what the command would have written.
+#[test]
+fn tokens_and_sets_by_page_and_command() {
+    let home = home();
+    let mut console = Running::start(&home, &["--listen", "127.0.0.1:0"]);
+    console.set_password();
+    let with = |token: &str, path: &str| {
+        let host = console.host();
+        let mut stream = TcpStream::connect(&host).unwrap();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        (text.split(' ').nth(1).unwrap().parse::<u16>().unwrap(), text)
+    };
+    let token = home
+        .ok(&["console", "--new-token", "grafana"])
+        .out
+        .trim()
+        .to_string();
+    home.ends(2, &["console", "--new-token", "grafana"])
+        .says(&["grafana"]);
+    assert_eq!(with(&token, "/api/status").0, 200);
+    let (status, metrics) = with(&token, "/metrics");
+    assert!(
+        status == 200 && metrics.contains("# TYPE dedup_last_files gauge"),
+        "{metrics}"
+    );
+    assert_eq!(with(&token, "/").0, 303, "no page");
+    assert_eq!(with("dedup_00", "/metrics").0, 401);
+    let kept = home.path(".local/state/dedup/console/tokens.json");
+    assert!(!fs::read_to_string(&kept).unwrap().contains(&token));
+    assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
+    let page = console.ask("GET", "/sets/edit/docs", "").body;
+    let mark = page
+        .split("name=\"mark\" value=\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .to_string();
+    let csrf = console.csrf();
+    let fields = format!(
+        "csrf={csrf}&mark={mark}&was=docs&sources=~/docs&hidden=on&standard-excludes=on&destination=main&tags=a\
+         &schedule=daily+12:30&priority=7"
+    );
+    let saved = console.ask("POST", "/sets/save", &fields);
+    assert_eq!(saved.status, 303, "{}", saved.body);
+    let set = home.ok(&["set", "list", "--json"]).objects().remove(0);
+    assert_eq!(set["priority"], 7);
+    let by_page = fs::read_to_string(home.path(".config/dedup/dedup.toml")).unwrap();
+    home.ok(&["set", "edit", "docs", "--priority", "8"]);
+    let again = console.ask("POST", "/sets/save", &fields);
+    assert_eq!(again.status, 409, "the command was faster: {}", again.body);
+    home.ok(&["set", "edit", "docs", "--priority", "7"]);
+    assert_eq!(
+        fs::read_to_string(home.path(".config/dedup/dedup.toml")).unwrap(),
+        by_page
+    );
+    home.ok(&["console", "--revoke-token", "grafana"]);
+    assert_eq!(with(&token, "/api/status").0, 401);
+}
+
 /// A page about a path in a snapshot.
 fn at(page: &str, snapshot: &str, path: &str) -> String {
     format!("{page}?remote=main&snapshot={snapshot}&path={path}")

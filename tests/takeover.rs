@@ -290,11 +290,11 @@ impl Scene {
     /// The newest settings, and how many records could not be read.
     fn settings(&self) -> (Option<String>, usize) {
         let records = machines::newest(&self.repo()).unwrap();
-        let texts = records.newest.into_iter().filter_map(|one| match one.content {
+        let mut texts = records.newest.into_iter().filter_map(|one| match one.content {
             RecordContent::Settings(text) => Some(text),
             RecordContent::State(_) => None,
         });
-        (texts.last(), records.unreadable.len())
+        (texts.next_back(), records.unreadable.len())
     }
 }
 

@@ -109,7 +109,7 @@ document.addEventListener("focusout", (event) => {
   if (event.target.matches(".strip")) tip(event.target, null);
 });
 
-const go = { h: "/", r: "/restore", y: "/history", s: "/sets" };
+const go = { h: "/", r: "/restore", y: "/history", s: "/sets", d: "/destinations", e: "/settings" };
 let pressed = "";
 document.addEventListener("keydown", (event) => {
   const at = event.target;
@@ -138,7 +138,7 @@ document.addEventListener("click", async (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
   }
-  const twist = event.target.closest(".twist");
+  const twist = event.target.closest(".twist:not([data-server])");
   if (twist) {
     const opens = twist.getAttribute("aria-expanded") === "false";
     twist.setAttribute("aria-expanded", String(opens));

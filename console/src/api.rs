@@ -23,7 +23,7 @@ const ENTRIES: usize = 500;
 
 /// Every address, its method and what it gives: `docs/console-api.md` has a row for each.
 #[cfg(test)]
-pub const ADDRESSES: [(&str, &str); 11] = [
+pub const ADDRESSES: [(&str, &str); 12] = [
     ("GET", "/api/status"),
     ("GET", "/api/sets"),
     ("GET", "/api/history"),
@@ -35,6 +35,7 @@ pub const ADDRESSES: [(&str, &str); 11] = [
     ("POST", "/api/stop"),
     ("POST", "/api/pause"),
     ("POST", "/api/resume"),
+    ("GET", "/api/openapi.json"),
 ];
 
 async fn object(

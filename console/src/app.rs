@@ -4,6 +4,7 @@ use crate::browse::Repos;
 use crate::gate::Gate;
 use crate::jobs::Jobs;
 use crate::sessions::Sessions;
+use crate::tokens::Tokens;
 use jiff::Zoned;
 use service::catalogue::Lang;
 use service::run::CancelToken;
@@ -26,6 +27,9 @@ pub struct App {
     pub cookie: String,
     pub gate: Gate,
     pub sessions: Sessions,
+    pub tokens: Tokens,
+    /// The crates in this program and their licences, one a line.
+    pub licences: &'static str,
     pub jobs: Jobs,
     pub repos: Repos,
     pub streams: Arc<Semaphore>,
@@ -60,13 +64,16 @@ impl Hosts {
 
 impl App {
     pub fn new(base: Context, hosts: Hosts, cookie: String) -> Result<App, Failure> {
-        let gate = Gate::of(&base.dirs()?);
+        let base_dirs = base.dirs()?;
+        let gate = Gate::of(&base_dirs);
         Ok(App {
             base,
             hosts,
             cookie,
             gate,
             sessions: Sessions::default(),
+            tokens: Tokens::at(&base_dirs),
+            licences: "",
             jobs: Jobs::default(),
             repos: Repos::default(),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),

@@ -355,6 +355,11 @@ pub fn page(
     Ok(page)
 }
 
+/// A name in a folder, as a path.
+pub fn below(folder: &[u8], name: &[u8]) -> Vec<u8> {
+    clean(&[folder, b"/", name].concat())
+}
+
 /// The deepest folder that both paths are in.
 pub fn shared(a: &[u8], b: &[u8]) -> Vec<u8> {
     let names = a.split(|byte| *byte == b'/').zip(b.split(|byte| *byte == b'/'));

@@ -138,13 +138,29 @@ impl Gate {
             (true, _, PASSWORD_MAX..) => return Ok(Err(Unset::Long)),
             (true, _, _) => {}
         }
-        let hash = hasher()?.hash_password(password.as_bytes()).map_err(failed)?;
-        let text = format!("{hash}\n");
-        let written = files::atomic_write(&self.file, text.as_bytes());
-        written.map_err(|e| Cause::system(Action::Write, &self.file, e))?;
+        self.keep(password)?;
         *lock(&self.link) = None;
         *lock(&self.tries) = Tries::default();
         Ok(Ok(()))
+    }
+
+    /// Another password, from somebody who has just proven to know the one before.
+    pub fn change(&self, password: &str) -> Result<Result<(), Unset>, Failure> {
+        let _one = lock(&self.hashing);
+        match (password.chars().count(), password.len()) {
+            (..PASSWORD_MIN, _) => return Ok(Err(Unset::Short)),
+            (_, PASSWORD_MAX..) => return Ok(Err(Unset::Long)),
+            _ => {}
+        }
+        self.keep(password)?;
+        Ok(Ok(()))
+    }
+
+    fn keep(&self, password: &str) -> Result<(), Failure> {
+        let hash = hasher()?.hash_password(password.as_bytes()).map_err(failed)?;
+        let text = format!("{hash}\n");
+        let written = files::atomic_write(&self.file, text.as_bytes());
+        Ok(written.map_err(|e| Cause::system(Action::Write, &self.file, e))?)
     }
 
     pub fn check(&self, password: &str, now: Instant) -> Result<Verdict, Failure> {

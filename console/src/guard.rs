@@ -2,22 +2,23 @@
 //!
 //! The Host is one of this console's names (a page of another name that resolves to this machine is another site). A
 //! request that changes something comes from a page of this console: its Origin says so, and it brings the session's
-//! token. Everything but the door and the files of the pages needs a session.
+//! token. Everything but the door and the files of the pages needs a session, or, for programs, a token of their own.
 
 use crate::app::App;
 use crate::fields::Fields;
 use crate::live;
 use crate::reply::{self, Frame};
 use crate::sessions::Session;
-use axum::body::to_bytes;
+use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
+use service::Context;
 use service::catalogue::Lang;
 use service::catalogue::report::console::Labels;
-use service::{Context, machine};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -59,6 +60,8 @@ pub struct Visit {
     pub session: Option<Arc<Session>>,
     /// The secret of the session, which ends it.
     pub session_id: String,
+    /// It is from a program that has a token.
+    pub is_by_token: bool,
     /// What the person chose.
     pub chosen_lang: Option<Lang>,
     pub theme: &'static str,
@@ -72,12 +75,12 @@ pub struct Visit {
 
 impl Visit {
     pub fn wants_json(&self) -> bool {
-        self.path.starts_with("/api/")
+        is_for_programs(&self.path)
     }
 
     /// What the page around the answer needs; without a context, before anybody is logged in or where it can't be made.
     pub fn frame_in(&self, context: Option<&Context>, lang: Lang, place: &'static str, title: &str) -> Frame {
-        let host = context.and_then(|context| machine::host(None, &context.env, None).ok());
+        let host = context.and_then(|context| context.host(None).ok());
         let here = match self.raw_query.is_empty() {
             true => self.path.clone(),
             false => format!("{}?{}", self.path, self.raw_query),
@@ -118,13 +121,21 @@ enum Refusal {
     /// Not a form.
     Kind,
     TooLarge,
-    /// Nobody is logged in.
+    /// Nobody is logged in, or the token is none.
     NoSession,
+    /// The token is for reading only.
+    ReadOnly,
+}
+
+/// Addresses that a token opens.
+fn is_for_programs(path: &str) -> bool {
+    path.starts_with("/api/") || path == "/metrics"
 }
 
 impl Refusal {
     fn status(self) -> StatusCode {
         match self {
+            Refusal::ReadOnly => StatusCode::FORBIDDEN,
             Refusal::Host => StatusCode::MISDIRECTED_REQUEST,
             Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::Origin | Refusal::Token => StatusCode::FORBIDDEN,
@@ -178,11 +189,7 @@ fn refused(visit: &Visit, refusal: Refusal) -> Response {
 async fn admitted(app: &Arc<App>, request: Request) -> Result<Request, Box<(Visit, Refusal)>> {
     let (mut parts, body) = request.into_parts();
     let mut visit = visit(app, &parts.headers, parts.uri.path(), parts.uri.query());
-    let host = parts
-        .headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    let host = host.unwrap_or_default();
+    let host = text_of(&parts.headers, "host");
     let authority = parts.uri.authority().map(|authority| authority.as_str());
     if !app.hosts.have(host) || authority.is_some_and(|authority| authority != host) {
         return Err(Box::new((visit, Refusal::Host)));
@@ -199,11 +206,17 @@ async fn admitted(app: &Arc<App>, request: Request) -> Result<Request, Box<(Visi
         Method::POST => true,
         _ => return Err(Box::new((visit, Refusal::Method))),
     };
-    if !is_of_this_site(&parts.headers, host, changes) {
+    let bearer = bearer(&parts.headers).filter(|_| is_for_programs(&visit.path));
+    // A program is no browser, and says nothing of where it comes from.
+    let is_plain = bearer.is_some() && !has_site(&parts.headers);
+    if !is_plain && !is_of_this_site(&parts.headers, host, changes) {
         return Err(Box::new((visit, Refusal::Origin)));
     }
     if changes && !is_form(&parts.headers) {
         return Err(Box::new((visit, Refusal::Kind)));
+    }
+    if let Some(secret) = bearer {
+        return by_token(visit, parts, body, secret, changes).await;
     }
     let path = visit.path.clone();
     let is_door = matches!(path.as_str(), "/login" | "/start" | "/look") || path.starts_with("/assets/");
@@ -215,11 +228,8 @@ async fn admitted(app: &Arc<App>, request: Request) -> Result<Request, Box<(Visi
             return Err(Box::new((visit, Refusal::TooLarge)));
         };
         visit.form = Fields::parse(&bytes);
-        let given = parts
-            .headers
-            .get("x-csrf-token")
-            .and_then(|given| given.to_str().ok());
-        let given = visit.form.text("csrf").or(given).unwrap_or_default();
+        let given = text_of(&parts.headers, "x-csrf-token");
+        let given = visit.form.text("csrf").unwrap_or(given);
         if let Some(session) = &visit.session
             && !is_door
             && !session.is_genuine(given)
@@ -228,7 +238,53 @@ async fn admitted(app: &Arc<App>, request: Request) -> Result<Request, Box<(Visi
         }
     }
     parts.extensions.insert(visit);
-    Ok(Request::from_parts(parts, axum::body::Body::empty()))
+    Ok(Request::from_parts(parts, Body::empty()))
+}
+
+/// A request with a token: the session that may be there, too, counts for nothing.
+async fn by_token(
+    mut visit: Visit,
+    mut parts: Parts,
+    body: Body,
+    secret: String,
+    changes: bool,
+) -> Result<Request, Box<(Visit, Refusal)>> {
+    (visit.session, visit.is_by_token) = (None, true);
+    // A file of tokens that can't be read opens nothing; the page of settings says what is wrong with it.
+    let found = visit.app.tokens.find(&secret).unwrap_or_default();
+    match found {
+        None => return Err(Box::new((visit, Refusal::NoSession))),
+        Some(token) if changes && !token.may_change => return Err(Box::new((visit, Refusal::ReadOnly))),
+        Some(_) => {}
+    }
+    if changes {
+        let Ok(bytes) = to_bytes(body, BODY_MAX).await else {
+            return Err(Box::new((visit, Refusal::TooLarge)));
+        };
+        visit.form = Fields::parse(&bytes);
+    }
+    parts.extensions.insert(visit);
+    Ok(Request::from_parts(parts, Body::empty()))
+}
+
+/// Empty without such a header.
+fn text_of<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
+    let value = headers.get(name).and_then(|value| value.to_str().ok());
+    value.unwrap_or_default()
+}
+
+/// The token of `Authorization: Bearer`.
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    let given = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, secret) = given.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| secret.trim().to_string())
+}
+
+/// A browser sends one of these with whatever a page asks for.
+fn has_site(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site")
 }
 
 fn visit(app: &Arc<App>, headers: &HeaderMap, path: &str, query: Option<&str>) -> Visit {
@@ -245,6 +301,7 @@ fn visit(app: &Arc<App>, headers: &HeaderMap, path: &str, query: Option<&str>) -
         app: app.clone(),
         session: app.sessions.find(&session_id, is_idle, Instant::now()),
         session_id,
+        is_by_token: false,
         chosen_lang: look("lang").and_then(|code| Lang::from_code(&code)),
         theme,
         path: path.to_string(),

@@ -36,6 +36,21 @@ pub enum What {
     Set(String),
     /// A restore to this place.
     Restore(String),
+    /// Something done at this remote.
+    Upkeep(Upkeep, String),
+}
+
+/// What is done at a remote.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Upkeep {
+    /// Reads what locates data.
+    Check,
+    /// Reads all data, too.
+    CheckAll,
+    /// Says what a prune would cost.
+    PrunePreview,
+    Prune,
+    Heal,
 }
 
 pub struct Job {
@@ -49,6 +64,8 @@ pub struct Job {
     bytes_total: AtomicU64,
     errors: AtomicU64,
     outcome: Mutex<Option<Outcome>>,
+    /// What it found or did, in each language.
+    summary: Mutex<Vec<(String, String)>>,
 }
 
 #[derive(Default)]
@@ -87,6 +104,17 @@ impl Job {
 
     pub fn stop(&self) {
         self.cancel.cancel();
+    }
+
+    /// Keeps what it found or did: the same lines in each language.
+    pub fn conclude(&self, lines: impl Fn(Lang) -> Vec<String>) {
+        let both = lines(Lang::En).into_iter().zip(lines(Lang::Ja));
+        *lock(&self.summary) = both.collect();
+    }
+
+    pub fn summary(&self, lang: Lang) -> Vec<String> {
+        let lines = lock(&self.summary);
+        lines.iter().map(|(en, ja)| lang.pick(en, ja).clone()).collect()
     }
 
     pub fn is_stopping(&self) -> bool {
@@ -194,6 +222,7 @@ impl Jobs {
             bytes_total: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             outcome: Mutex::default(),
+            summary: Mutex::default(),
         });
         let mut all = lock(&self.all);
         all.push_back(job.clone());
@@ -222,6 +251,12 @@ impl Jobs {
     /// The run of a set, if it was started here.
     pub fn of_set(&self, set: &str) -> Option<Arc<Job>> {
         let is_it = |job: &Arc<Job>| matches!(&job.what, What::Set(name) if name == set);
+        self.running().into_iter().find(is_it)
+    }
+
+    /// What is done at a remote now.
+    pub fn of_remote(&self, remote: &str) -> Option<Arc<Job>> {
+        let is_it = |job: &Arc<Job>| matches!(&job.what, What::Upkeep(_, name) if name == remote);
         self.running().into_iter().find(is_it)
     }
 
@@ -309,6 +344,16 @@ fn spawn(
     cancel: CancelToken,
     run: impl FnOnce(&dyn Face) -> Result<Outcome, Failure> + Send + 'static,
 ) -> Result<u64, Failure> {
+    begin(app, what, cancel, move |face, _| run(face))
+}
+
+/// The number of a job that runs in a thread of its own.
+pub fn begin(
+    app: &Arc<App>,
+    what: What,
+    cancel: CancelToken,
+    run: impl FnOnce(&dyn Face, &Job) -> Result<Outcome, Failure> + Send + 'static,
+) -> Result<u64, Failure> {
     let job = app.jobs.begin(what, cancel);
     let nr = job.nr;
     let (of_thread, shared) = (job.clone(), app.clone());
@@ -319,7 +364,7 @@ fn spawn(
             app: &shared,
             job: &job,
         };
-        let outcome = run(&Page { job: &job }).unwrap_or_else(|failure| Outcome {
+        let outcome = run(&Page { job: &job }, &job).unwrap_or_else(|failure| Outcome {
             status: failure.status,
             failure: Some(failure),
             restored: Vec::new(),

@@ -1,4 +1,4 @@
-//! The console: a local web page where people watch, browse and restore. Pages are HTML made here, from the same jobs,
+//! The console: a local web page where people watch, browse, restore and set up. Pages are HTML made here, from the same jobs,
 //! reports and texts of `service` that the command line uses; a few lines of script keep them current.
 //!
 //! ```text
@@ -30,10 +30,13 @@ mod preview;
 mod reply;
 mod router;
 mod sessions;
+mod setting_up;
 mod textdiff;
+mod tokens;
 
 #[cfg(test)]
 mod tests;
 
 pub use dav::{DavOptions, DavStarted, serve_snapshots};
 pub use listen::{Options, Started, serve};
+pub use tokens::{NewToken, Token, Tokens};

@@ -33,6 +33,8 @@ pub struct Options {
     pub listen: Option<String>,
     /// Print a link by which a new password can be set.
     pub reset_password: bool,
+    /// Names and licences of the crates in the program, a line each, with a tab between.
+    pub licences: &'static str,
 }
 
 /// Told once requests are answered.
@@ -72,7 +74,9 @@ pub fn serve(
     let app = runtime.block_on(async {
         let door = open(&place).await?;
         let (shown, hosts, cookie) = described(&door)?;
-        let app = Arc::new(App::new(context, hosts, cookie)?);
+        let mut app = App::new(context, hosts, cookie)?;
+        app.licences = options.licences;
+        let app = Arc::new(app);
         let link = match options.reset_password || !app.gate.has_password()? {
             // What follows the hash sign stays in the browser: neither a log nor a proxy sees it.
             true => Some(format!("{shown}start#{}", app.gate.new_link(Instant::now())?)),

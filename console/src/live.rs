@@ -102,7 +102,7 @@ pub fn seen(app: &App, lang: Option<Lang>) -> Result<Value, Failure> {
         let standing = job.standing(lang, now);
         let set = match &job.what {
             What::Set(set) => Some(set),
-            What::Restore(_) => None,
+            What::Restore(_) | What::Upkeep(..) => None,
         };
         json!({
             "job": job.nr,
@@ -134,6 +134,9 @@ pub fn mark(app: &App, context: &Context) -> Result<String, Failure> {
         parts.hash(&mut mark);
         set.schedule.to_string().hash(&mut mark);
     }
+    // Whatever else the file says.
+    let text = context.settings.path.as_ref().map(std::fs::read);
+    text.and_then(Result::ok).hash(&mut mark);
     for job in app.jobs.running() {
         (job.nr, job.is_stopping()).hash(&mut mark);
     }

@@ -2,8 +2,10 @@
 
 use crate::app::App;
 use crate::guard::{Visit, guard};
-use crate::pages::{basket, changes, compare, door, history, home, rail, restore, search, sets, target};
-use crate::{api, assets, download, live, preview, reply};
+use crate::pages::{
+    basket, changes, compare, door, history, home, rail, restore, search, sets, support, target,
+};
+use crate::{api, assets, download, live, pages, preview, reply, setting_up};
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -76,12 +78,17 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/run", post(|Extension(v): Asked| api::run(v)))
         .route("/api/stop", post(|Extension(v): Asked| api::stop(v)))
         .route("/api/pause", post(|Extension(v): Asked| api::pause(v)))
-        .route("/api/resume", post(|Extension(v): Asked| api::resume(v)));
+        .route("/api/resume", post(|Extension(v): Asked| api::resume(v)))
+        .route(
+            "/api/openapi.json",
+            get(|Extension(v): Asked| support::openapi(v)),
+        );
     pages
         .merge(versions())
         .merge(changes)
         .merge(doors)
         .merge(api)
+        .merge(setting_up::routes())
         .fallback(|Extension(v): Asked| nowhere(v))
         .layer(middleware::from_fn_with_state(app, guard))
 }
@@ -92,7 +99,7 @@ fn versions() -> Router {
         .route("/restore/versions", get(|Extension(v): Asked| rail::page(v)))
         .route("/restore/compare", get(|Extension(v): Asked| compare::page(v)))
         .route("/restore/changes", get(|Extension(v): Asked| changes::page(v)))
-        .route("/preview", get(|Extension(v): Asked| preview::page(v)))
+        .route("/preview", get(|Extension(v): Asked| pages::preview::page(v)))
         .route("/preview/frame", get(|Extension(v): Asked| preview::frame(v)))
         .route("/basket/download", get(|Extension(v): Asked| download::basket(v)))
 }

@@ -3,6 +3,8 @@
 mod kit;
 mod refused;
 mod restoring;
+mod setting_up;
+mod setup_refused;
 
 use crate::api;
 use kit::{Console, PASSWORD, body, run};
@@ -77,6 +79,9 @@ fn logging_in_and_out() {
         assert_eq!(console.get_as(&session, "/").await.status, 200);
         let wrong = console.post("/login", &[("password", "wrong horse")]).await;
         assert!(wrong.status == 403 && wrong.cookies.is_empty());
+        // However slow this machine is.
+        let later = std::time::Instant::now() + Duration::from_secs(3600);
+        console.app.gate.check("wrong again", later).unwrap();
         let early = console.post("/login", &[("password", PASSWORD)]).await;
         assert_eq!(early.status, 429);
         assert!(early.headers.contains_key("retry-after"));

@@ -62,6 +62,29 @@ pub struct SnapshotInfo {
 }
 
 impl SnapshotInfo {
+    /// A snapshot that nobody made, to try a policy out. `nr` distinguishes it from others.
+    pub fn imagined(nr: u64, at: Timestamp) -> SnapshotInfo {
+        SnapshotInfo {
+            id: SessionId(u128::from(nr).to_le_bytes()),
+            time: at,
+            at,
+            dated: Dated::Believed,
+            made: Made {
+                sequence: nr,
+                started: at,
+                ended: at,
+                ..Made::default()
+            },
+            host: String::new(),
+            paths: Vec::new(),
+            tags: Vec::new(),
+            set: String::new(),
+            protected: false,
+            partial: false,
+            original: None,
+        }
+    }
+
     /// Its time is still to come: then it is not the newest of anything, and no rule removes it.
     pub fn is_in_future(&self) -> bool {
         self.dated == Dated::Future

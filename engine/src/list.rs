@@ -264,7 +264,7 @@ pub fn diff(
     path: Option<&[u8]>,
     each: &mut dyn FnMut(Row<'_>) -> Result<()>,
 ) -> Result<DiffSummary> {
-    let mut comparison = Comparison {
+    let mut comparison = TreeDiff {
         unknown: new
             .missing
             .iter()
@@ -314,14 +314,14 @@ pub fn diff(
 }
 
 /// Two generations that are being compared.
-struct Comparison<'a> {
+struct TreeDiff<'a> {
     /// Where the new generation could not look.
     unknown: Vec<&'a [u8]>,
     summary: DiffSummary,
     each: &'a mut dyn FnMut(Row<'_>) -> Result<()>,
 }
 
-impl Comparison<'_> {
+impl TreeDiff<'_> {
     fn pair(
         &mut self,
         path: &[u8],

@@ -58,6 +58,30 @@ pub fn run(context: &Context, file: Option<&Path>) -> Result<Report, Failure> {
         // Before anything takes its time.
         return Err(key_file::exists(&path));
     }
+    let bundle = made(context)?;
+    files::create(&path, &bundle.bytes).map_err(|e| match e.kind() {
+        io::ErrorKind::AlreadyExists => key_file::exists(&path),
+        _ => Failure::system(Action::Write, &path, e),
+    })?;
+    Ok(Report {
+        path,
+        files: bundle.files,
+        removed: bundle.removed,
+    })
+}
+
+/// A bundle that is not written anywhere.
+pub struct Bundle {
+    /// A ZIP.
+    pub bytes: Vec<u8>,
+    /// Names and bytes.
+    pub files: Vec<(String, u64)>,
+    /// How many values were blanked.
+    pub removed: u64,
+}
+
+/// Makes a bundle.
+pub fn made(context: &Context) -> Result<Bundle, Failure> {
     let redactor = Redactor::of(&context.env, &context.settings, &context.options);
     let mut parts = gathered(context, &redactor)?;
     let contents: Vec<(String, u64)> = parts
@@ -68,14 +92,11 @@ pub fn run(context: &Context, file: Option<&Path>) -> Result<Report, Failure> {
     let readme =
         words::readme(Lang::En, &contents, removed) + "\n" + &words::readme(Lang::Ja, &contents, removed);
     parts.insert(0, ("README.txt".to_string(), readme));
-    let failed = |e: io::Error| Failure::system(Action::Write, &path, e);
+    // It is made in memory.
+    let failed = |e: io::Error| Failure::system(Action::Write, Path::new("dedup-support.zip"), e);
     let bytes = zipped(&parts, context.now_secs()).map_err(failed)?;
-    files::create(&path, &bytes).map_err(|e| match e.kind() {
-        io::ErrorKind::AlreadyExists => key_file::exists(&path),
-        _ => Failure::system(Action::Write, &path, e),
-    })?;
-    Ok(Report {
-        path,
+    Ok(Bundle {
+        bytes,
         files: parts
             .into_iter()
             .map(|(name, text)| (name, text.len() as u64))

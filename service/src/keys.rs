@@ -9,7 +9,7 @@ use crate::history::record::recorded;
 use crate::history::{HistoryRow, JobInfo, JobKind};
 use crate::key_file::{self, KeyFile};
 use crate::resolve::{self, NewSecretOptions};
-use crate::secret::PasswordPrompt;
+use crate::secret::{Hidden, PasswordPrompt};
 use crate::status::Status;
 use crate::text;
 use engine::key;
@@ -189,6 +189,13 @@ pub fn recovery(context: &Context, face: &dyn Face) -> Result<AddedKey, Failure>
     noted(context, JobKind::KeyRecovery, face, |face| {
         make_phrase(context, face)
     })
+}
+
+/// Whether somebody has the right phrase: it is tried, and nothing else is done with what it opens.
+pub fn check_phrase(context: &Context, phrase: &Hidden) -> Result<(), Failure> {
+    let secret = credential::unlocking(&Credential::Phrase(phrase.clone()))?;
+    let found = Repo::look(&context.location()?.url, &context.run()?)?;
+    Ok(found.open(&secret).map(drop)?)
 }
 
 fn make_phrase(context: &Context, face: &dyn Face) -> Result<AddedKey, Failure> {

@@ -47,6 +47,7 @@ pub mod check;
 pub mod copy;
 pub mod doctor;
 pub mod drill;
+pub mod estimate;
 pub mod forget;
 pub mod heal;
 pub mod hosts;

@@ -3,14 +3,21 @@
 use crate::args::program::ConsoleArgs;
 use crate::output::{self, Lines};
 use crate::terminal::Terminal;
-use console::{Options, Started};
+use console::{Options, Started, Tokens};
 use serde_json::json;
 use service::catalogue::report::console as report;
 use service::{Failure, Status};
 
 pub fn run(terminal: &Terminal, args: &ConsoleArgs) -> Result<Status, Failure> {
-    crate::signals::catch()?;
     let context = &terminal.context;
+    if let Some(name) = &args.new_token {
+        return new_token(terminal, name, args.allow_changes);
+    }
+    if let Some(name) = &args.revoke_token {
+        Tokens::of(context)?.revoke(name)?;
+        return done(terminal, name, None);
+    }
+    crate::signals::catch()?;
     let own = context.for_job(
         context.options.clone(),
         context.now.clone(),
@@ -19,8 +26,25 @@ pub fn run(terminal: &Terminal, args: &ConsoleArgs) -> Result<Status, Failure> {
     let options = Options {
         listen: args.listen.clone(),
         reset_password: args.reset_password,
+        licences: super::version::LICENCES,
     };
     console::serve(own, &options, &mut |started| tell(terminal, started))?;
+    Ok(Status::Completed)
+}
+
+fn new_token(terminal: &Terminal, name: &str, may_change: bool) -> Result<Status, Failure> {
+    let tokens = Tokens::of(&terminal.context)?;
+    let made = tokens.add(name, may_change, terminal.context.now.timestamp())?;
+    done(terminal, name, Some(&made.secret))
+}
+
+fn done(terminal: &Terminal, name: &str, secret: Option<&str>) -> Result<Status, Failure> {
+    match (terminal.json(), secret) {
+        (true, _) => output::object(&json!({ "message_type": "summary", "name": name, "token": secret }))?,
+        // It is the answer, and nothing else is printed beside it.
+        (false, Some(secret)) => output::line(secret)?,
+        (false, None) => terminal.line(&report::token_revoked(terminal.lang, name))?,
+    }
     Ok(Status::Completed)
 }
 

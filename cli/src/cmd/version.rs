@@ -9,7 +9,7 @@ use service::json;
 use service::{Failure, Status, update};
 
 /// The crates in this program and their licences, one a line.
-const LICENCES: &str = include_str!("licences.txt");
+pub const LICENCES: &str = include_str!("licences.txt");
 /// This program's own.
 const LICENCE: &str = env!("CARGO_PKG_LICENSE");
 

@@ -95,7 +95,7 @@ impl Server {
         self.made(move |tree, send| {
             let node = match find(tree, &asked.path) {
                 Ok(node) => node,
-                Err(refused) => return send(refused),
+                Err(refused) => return send(refused.into_response()),
             };
             match node.entry.kind {
                 Kind::Dir => page(tree, &asked, &node, head_only, send),
@@ -167,12 +167,10 @@ fn depth(headers: &HeaderMap) -> Option<Depth> {
 }
 
 /// What is at a path.
-fn find(tree: &SnapshotTree, path: &[u8]) -> Result<ViewNode, Response> {
+fn find(tree: &SnapshotTree, path: &[u8]) -> Result<ViewNode, StatusCode> {
     let refused = |why: NoAnswer| match why {
-        NoAnswer::Absent | NoAnswer::NotADirectory | NoAnswer::NotAFile | NoAnswer::Unknown => {
-            StatusCode::NOT_FOUND.into_response()
-        }
-        NoAnswer::Failed => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        NoAnswer::Absent | NoAnswer::NotADirectory | NoAnswer::NotAFile | NoAnswer::Unknown => StatusCode::NOT_FOUND,
+        NoAnswer::Failed => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let mut node = tree.node(TOP).map_err(refused)?;
     for name in path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
@@ -187,7 +185,7 @@ fn find(tree: &SnapshotTree, path: &[u8]) -> Result<ViewNode, Response> {
     }
     match is_shown(&node.entry.kind) {
         true => Ok(node),
-        false => Err(StatusCode::NOT_FOUND.into_response()),
+        false => Err(StatusCode::NOT_FOUND),
     }
 }
 
@@ -220,7 +218,7 @@ fn children(tree: &SnapshotTree, path: &[u8], node: &ViewNode, each: &mut OnChil
 fn propfind(tree: &SnapshotTree, asked: &Asked, depth: Depth, send: Answering<'_>) {
     let node = match find(tree, &asked.path) {
         Ok(node) => node,
-        Err(refused) => return send(refused),
+        Err(refused) => return send(refused.into_response()),
     };
     let (mut out, body) = Pieces::new();
     let kind = [(header::CONTENT_TYPE, "application/xml; charset=utf-8")];

@@ -1,6 +1,6 @@
 //! The calendar of the snapshots: a month, in which each day leads to its newest one and shows how many it has.
 
-use super::restore::local;
+use super::local;
 use crate::browse::Spot;
 use jiff::ToSpan;
 use jiff::civil::Date;

@@ -1,8 +1,7 @@
 //! One file at two moments: two snapshots, or a snapshot and the disk. Texts line by line, office documents by their text,
 //! others by what is known of them.
 
-use super::restore::stamp;
-use super::{Moment, shown, size};
+use super::{Moment, shown, size, stamp};
 use crate::browse::{self, Spot};
 use crate::guard::Visit;
 use crate::preview::document::{Block, Document};

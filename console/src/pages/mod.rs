@@ -4,21 +4,31 @@ pub mod basket;
 pub mod calendar;
 pub mod changes;
 pub mod compare;
+pub mod destinations;
 pub mod door;
 pub mod history;
 pub mod home;
+pub mod keys;
+pub mod machines;
+pub mod preview;
 pub mod rail;
 pub mod restore;
 pub mod rows;
 pub mod search;
+pub mod set;
 pub mod sets;
+pub mod settings;
 pub mod storage;
 pub mod strip;
+pub mod support;
 pub mod target;
+pub mod upkeep;
 
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use service::catalogue::report::console as texts;
 use service::catalogue::{Lang, report::runs};
+use service::entry::Time;
 use service::history::HistoryRow;
 use service::text;
 use service::units::{escape, format_bytes};
@@ -150,6 +160,15 @@ pub fn size(bytes: u64) -> String {
         Some((whole, _)) => format!("{whole} {unit}"),
         None => exact,
     }
+}
+
+/// When a file was changed, as far as calendars go.
+pub fn stamp(time: Time) -> Option<Timestamp> {
+    Timestamp::new(time.secs, 0).ok()
+}
+
+pub fn local(at: Timestamp, zone: &TimeZone) -> Zoned {
+    at.to_zoned(zone.clone())
 }
 
 /// A name or a path as pages show it.

@@ -2,9 +2,8 @@
 //! one.
 
 use super::basket::{BasketRow, basket};
-use super::restore::stamp;
 use super::rows::pick_value;
-use super::{Moment, Sign, shown, size};
+use super::{Moment, Sign, shown, size, stamp};
 use crate::browse::{self, Spot};
 use crate::guard::Visit;
 use crate::reply::{self, Frame, answer};

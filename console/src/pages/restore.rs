@@ -4,8 +4,8 @@
 use super::basket::{BasketRow, basket};
 use super::calendar::{self, Calendar};
 use super::rows::{self, DeletedRow, Row};
-use super::shown;
-use crate::browse::{self, Spot, shared};
+use super::{local, shown};
+use crate::browse::{self, Spot, below, shared};
 use crate::fields::encoded;
 use crate::guard::Visit;
 use crate::reply::{self, Frame, answer};
@@ -13,7 +13,6 @@ use askama::Template;
 use axum::response::Response;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
 use service::catalogue::Lang;
 use service::catalogue::report::console::{self as texts, Labels};
 use service::entry::{Entry, Kind};
@@ -23,7 +22,7 @@ use service::repo::Repo;
 use service::{Context, Failure, text};
 
 /// Entries that are sent at once; more are loaded when somebody comes to the end.
-const ROWS: usize = 500;
+const ROWS: usize = 200;
 /// Folders below one in the tree.
 const FOLDERS: usize = 500;
 /// Entries among which they are looked for.
@@ -158,10 +157,6 @@ fn chosen<'a>(
     };
     let by_id = newest.iter().find(|facts| facts.id.to_hex() == spot.snapshot);
     by_id.or_else(of_day).or(newest.first()).copied()
-}
-
-pub fn local(at: Timestamp, zone: &TimeZone) -> Zoned {
-    at.to_zoned(zone.clone())
 }
 
 fn found(
@@ -300,15 +295,6 @@ fn crumbs(spot: &Spot) -> Vec<Crumb> {
         });
     }
     crumbs
-}
-
-pub fn stamp(time: service::entry::Time) -> Option<Timestamp> {
-    Timestamp::new(time.secs, 0).ok()
-}
-
-/// A name in a folder, as a path.
-pub fn below(folder: &[u8], name: &[u8]) -> Vec<u8> {
-    browse::clean(&[folder, b"/", name].concat())
 }
 
 fn folders(repo: &Repo, manifest: &Manifest, spot: &Spot, path: &[u8]) -> Result<Vec<Folder>, Failure> {

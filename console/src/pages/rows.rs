@@ -1,8 +1,7 @@
 //! Rows of a folder: what a snapshot holds, and what earlier ones held.
 
-use super::restore::{below, stamp};
-use super::{Moment, shown, size};
-use crate::browse::{self, Spot};
+use super::{Moment, shown, size, stamp};
+use crate::browse::{self, Spot, below};
 use crate::fields::encoded;
 use service::catalogue::Lang;
 use service::catalogue::report::console as texts;

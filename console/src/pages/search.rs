@@ -1,7 +1,6 @@
 //! Search for files by name in all snapshots of a repository: each path once, with its versions.
 
-use super::restore::stamp;
-use super::{Moment, shown, size};
+use super::{Moment, shown, size, stamp};
 use crate::browse::{self, Spot};
 use crate::fields::encoded;
 use crate::guard::Visit;

@@ -10,23 +10,23 @@ pub mod office;
 mod sheets;
 pub mod unzip;
 pub mod words;
+mod xml;
 
 use crate::browse::{self, Spot};
 use crate::download::{self, Sending};
 use crate::gate;
-use crate::guard::{POLICY, Visit};
-use crate::pages::{Moment, restore, rows, shown, size};
-use crate::reply::{self, Frame, answer};
+use crate::guard::Visit;
+use crate::reply::{self, answer};
 use askama::Template;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use document::{Block, Document};
+use service::Failure;
 use service::catalogue::Lang;
 use service::catalogue::report::console::{self as texts, Labels};
 use service::entry::{Entry, Kind};
 use service::manifest::Manifest;
 use service::repo::Repo;
-use service::{Failure, text};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -46,76 +46,18 @@ const MARK: &str = "\u{f8ff}text\u{f8ff}";
 /// One document at a time is in memory.
 static ONE: Mutex<()> = Mutex::new(());
 
-#[derive(Template)]
-#[template(path = "preview.html")]
-struct PreviewPage {
-    f: Frame,
-    remote: String,
-    snapshot: String,
-    name: String,
-    folder: String,
-    folder_link: String,
-    value: String,
-    as_of: String,
-    changed: Option<Moment>,
-    size: String,
-    frame: String,
-    /// The frame is the browser's own viewer.
-    is_pdf: bool,
-    versions: String,
-    compare: String,
-    download: String,
-}
-
-pub async fn page(visit: Visit) -> Response {
-    answer(visit, |visit, context, lang| {
-        let (spot, repo, manifest) = opened(visit)?;
-        let Some(entry) = file(&repo, &manifest, &spot)? else {
-            return Ok(gone(visit, lang));
-        };
-        let folder = spot.parent().unwrap_or_default();
-        let page = PreviewPage {
-            f: visit.frame_in(Some(context), lang, "restore", &shown(&entry.name)),
-            name: shown(&entry.name),
-            folder: shown(&folder),
-            folder_link: spot.link("/restore", &folder),
-            value: rows::pick_value(&spot.path, false, None),
-            as_of: texts::as_of(lang, &text::time(manifest.time())),
-            changed: restore::stamp(entry.meta.mtime).map(|at| Moment::ago(lang, at, &context.now)),
-            size: size(entry.meta.size),
-            frame: spot.link("/preview/frame", &spot.path),
-            is_pdf: is_named(&entry, &["pdf"]),
-            versions: spot.link("/restore/versions", &spot.path),
-            compare: format!("{}&with=now", spot.link("/restore/compare", &spot.path)),
-            download: spot.link("/download", &spot.path),
-            remote: spot.remote,
-            snapshot: spot.snapshot,
-        };
-        let mut page = reply::page(&page)?;
-        let policy = HeaderValue::from_str(&format!("{POLICY}; frame-src 'self'"));
-        let policy = policy.unwrap_or(HeaderValue::from_static("default-src 'none'"));
-        page.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-        Ok(page)
-    })
-    .await
-}
-
-fn opened(visit: &Visit) -> Result<(Spot, Arc<Repo>, Manifest), Failure> {
+/// What a query asks for.
+pub fn opened(visit: &Visit) -> Result<(Spot, Arc<Repo>, Manifest), Failure> {
     let spot = Spot::of(&visit.query);
     let repo = visit.app.repos.open(&visit.app, &spot.remote)?;
     let manifest = repo.manifest(browse::id(&spot.snapshot)?)?;
     Ok((spot, repo, manifest))
 }
 
-fn file(repo: &Repo, manifest: &Manifest, spot: &Spot) -> Result<Option<Entry>, Failure> {
+/// The entry, if it is a file.
+pub fn file(repo: &Repo, manifest: &Manifest, spot: &Spot) -> Result<Option<Entry>, Failure> {
     let entry = browse::entry(repo, manifest, &spot.path)?;
     Ok(entry.filter(|entry| entry.kind == Kind::File))
-}
-
-fn gone(visit: &Visit, lang: Lang) -> Response {
-    let t = Labels(lang);
-    let text = t.not_found_text().to_string();
-    reply::told(visit, lang, StatusCode::NOT_FOUND, t.not_found(), text)
 }
 
 pub fn is_named(entry: &Entry, extensions: &[&str]) -> bool {

@@ -1,8 +1,8 @@
 //! Excel workbooks as tables, one for each sheet: values as they were last computed, and dates as dates.
 
 use super::document::{Builder, Document};
-use super::office::{Piece, attribute, part, walk};
 use super::unzip::Archive;
+use super::xml::{Piece, attribute, part, walk};
 use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Unit};
 use std::collections::HashMap;

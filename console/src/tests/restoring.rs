@@ -305,7 +305,7 @@ fn a_wide_folder() {
             page = past.get(&to).await;
             assert_eq!(page.status, 200, "{to}");
         }
-        assert_eq!((seen, pages), (1100, 3));
+        assert_eq!((seen, pages), (1100, 6));
     });
 }
 

@@ -13,10 +13,13 @@ use crate::error::{Error, Result};
 use crate::generations::Known;
 use crate::monitor::Monitor;
 use crate::repo::Repo;
+use chunkstore::PackId;
 use chunkstore::SessionId;
+use chunkstore::index::Inventory;
 use chunkstore::live::LiveSet;
 use chunkstore::remote::ObjectName;
 use chunkstore::session::View;
+use chunkstore::store::Store;
 
 /// Readings that others may overtake.
 const TRIES: usize = 3;
@@ -72,23 +75,16 @@ fn read_once(
     let View { condemned, .. } = view;
     let (listed, entries) = ingest.finish(triage, &mut findings);
     store.ask_sizes(index.wrong_sizes(), &mut packs)?;
-    for id in index.wrong_sizes().keys() {
-        // Its size is not known, and nothing in it will be read.
-        if let Some(error) = store.unreadable_pack(id) {
-            findings.trouble(ObjectName::pack(*id), &error);
-            triage.note_unreadable(*id, error);
-            packs.remove(id);
-        }
-    }
+    let wrong = index.wrong_sizes().keys();
+    leave_out_unreadable(store, wrong, &mut packs, (triage, &mut findings));
     let mut structure = Structure::new(names, packs, listed, index, condemned, entries);
     let mut live = LiveSet::new(store.cache())?;
     let manifests = generations(repo, triage, &mut structure, &mut live, &mut findings, monitor)?;
     match known {
         Some(known) => {
-            let ObjectNames {
-                snapshot_ids, trash, ..
-            } = &structure.names;
-            chain::missing(repo, triage, known, snapshot_ids, trash, &mut findings)?;
+            let names = &structure.names;
+            let (ids, trash) = (&names.snapshot_ids, &names.trash);
+            chain::missing(repo, triage, known, ids, trash, &mut findings)?;
             chain::check(repo, triage, &manifests, &mut findings)?;
         }
         // Other snapshots may need what these do not.
@@ -105,4 +101,20 @@ fn read_once(
     structure.live = Some(live);
     sizes(&structure, &mut findings);
     Ok((structure, findings))
+}
+
+/// Of packs that can't be examined, neither the size nor anything else is known, and nothing in them will be read.
+fn leave_out_unreadable<'p>(
+    store: &Store,
+    suspects: impl Iterator<Item = &'p PackId>,
+    packs: &mut Inventory,
+    (triage, findings): (&Triage<'_>, &mut Findings),
+) {
+    for id in suspects {
+        if let Some(error) = store.unreadable_pack(id) {
+            findings.trouble(ObjectName::pack(*id), &error);
+            triage.note_unreadable(*id, error);
+            packs.remove(id);
+        }
+    }
 }

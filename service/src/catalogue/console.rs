@@ -7,33 +7,80 @@ use crate::status::Status;
 #[derive(Clone, Debug)]
 pub enum ConsoleFault {
     /// Other machines could reach it there.
-    NotLoopback { address: String },
+    NotLoopback {
+        address: String,
+    },
     /// The same for `serve`.
-    ServeNotLoopback { address: String },
+    ServeNotLoopback {
+        address: String,
+    },
     /// Not an address, for `serve`.
-    ServeAddress { text: String },
+    ServeAddress {
+        text: String,
+    },
     /// Nothing can listen there, for `serve`.
-    ServeListen { place: String, why: SystemError },
+    ServeListen {
+        place: String,
+        why: SystemError,
+    },
     /// Not an address.
-    Address { text: String },
+    Address {
+        text: String,
+    },
     /// Nothing can listen there.
-    Listen { place: String, why: SystemError },
+    Listen {
+        place: String,
+        why: SystemError,
+    },
     /// The web server stopped.
-    Serving { why: SystemError },
+    Serving {
+        why: SystemError,
+    },
     /// The system has no random numbers.
-    Random { why: String },
+    Random {
+        why: String,
+    },
     /// The password file holds something else.
-    PasswordFile { path: String },
+    PasswordFile {
+        path: String,
+    },
     /// The password could not be hashed.
-    Hash { why: String },
+    Hash {
+        why: String,
+    },
     /// A page could not be made.
-    Page { why: String },
+    Page {
+        why: String,
+    },
     /// A path that is to be restored to must be absolute.
-    TargetNotAbsolute { path: String },
+    TargetNotAbsolute {
+        path: String,
+    },
     /// Nothing is in the basket.
     EmptyBasket,
     /// A value of a form or an address makes no sense.
-    BadRequest { name: &'static str },
+    BadRequest {
+        name: &'static str,
+    },
+    /// A repository is there, and nothing was given that opens it.
+    NothingOpens,
+    /// A set is saved at the destination that is to be removed.
+    DestinationInUse {
+        name: String,
+        set: String,
+    },
+    /// The file of tokens holds something else.
+    TokenFile {
+        path: String,
+    },
+    /// There is a token of this name.
+    TokenTaken {
+        name: String,
+    },
+    NoToken {
+        name: String,
+    },
+    TooManyTokens,
 }
 
 impl ConsoleFault {
@@ -45,8 +92,14 @@ impl ConsoleFault {
             | ConsoleFault::Address { .. }
             | ConsoleFault::TargetNotAbsolute { .. }
             | ConsoleFault::EmptyBasket
+            | ConsoleFault::NothingOpens
+            | ConsoleFault::DestinationInUse { .. }
+            | ConsoleFault::TokenTaken { .. }
+            | ConsoleFault::NoToken { .. }
+            | ConsoleFault::TooManyTokens
             | ConsoleFault::BadRequest { .. } => Status::BadSettings,
-            ConsoleFault::Listen { .. }
+            ConsoleFault::TokenFile { .. }
+            | ConsoleFault::Listen { .. }
             | ConsoleFault::ServeListen { .. }
             | ConsoleFault::Serving { .. }
             | ConsoleFault::Random { .. }
@@ -103,6 +156,51 @@ impl ConsoleFault {
             | ConsoleFault::Random { .. }
             | ConsoleFault::PasswordFile { .. }
             | ConsoleFault::Hash { .. } => self.of_start(lang),
+            ConsoleFault::NothingOpens
+            | ConsoleFault::DestinationInUse { .. }
+            | ConsoleFault::TokenFile { .. }
+            | ConsoleFault::TokenTaken { .. }
+            | ConsoleFault::NoToken { .. }
+            | ConsoleFault::TooManyTokens => self.of_setup(lang),
+        }
+    }
+
+    /// Why something can't be set up.
+    fn of_setup(&self, lang: Lang) -> String {
+        match self {
+            ConsoleFault::NothingOpens => say!(
+                lang,
+                "a repository is there already: give the key file or password that opens it",
+                "すでにリポジトリーがあります。開くための鍵ファイルかパスワードを指定してください"
+            ),
+            ConsoleFault::DestinationInUse { name, set } => say!(
+                lang,
+                "the set '{set}' saves at '{name}': choose another destination for it first",
+                "セット「{set}」が「{name}」に保存しています。先に別の保存先を選んでください"
+            ),
+            ConsoleFault::TokenFile { path } => say!(
+                lang,
+                "{path} does not hold tokens of the console; remove it, and make the tokens anew",
+                "{path} はコンソールのトークンのファイルではありません。削除して、トークンを作り直してください"
+            ),
+            ConsoleFault::TokenTaken { name } => say!(
+                lang,
+                "there is already a token '{name}': revoke it first, or choose another name",
+                "トークン「{name}」はすでにあります。先に取り消すか、別の名前にしてください"
+            ),
+            ConsoleFault::NoToken { name } => {
+                say!(
+                    lang,
+                    "there is no token '{name}'",
+                    "トークン「{name}」はありません"
+                )
+            }
+            ConsoleFault::TooManyTokens => say!(
+                lang,
+                "there are too many tokens: revoke those that are not used",
+                "トークンが多すぎます。使っていないものを取り消してください"
+            ),
+            other => format!("{other:?}"),
         }
     }
 

@@ -122,15 +122,15 @@ impl SetCause {
                 "only \"forever\" is supported yet: this version can't drop deleted files from older snapshots",
                 "まだ \"forever\" しか使えません。この版では、削除されたファイルを古いスナップショットから除けません"
             ),
-            SetCause::NothingToChange { .. }
+            SetCause::NothingToChange
             | SetCause::ChangedMeanwhile { .. }
-            | SetCause::NothingWritten { .. }
-            | SetCause::NoEditor { .. }
+            | SetCause::NothingWritten
+            | SetCause::NoEditor
             | SetCause::Editor { .. }
-            | SetCause::NobodyEdits { .. } => self.of_edit(lang),
+            | SetCause::NobodyEdits => self.of_edit(lang),
             SetCause::Command { .. } | SetCause::CommandTimedOut { .. } => self.of_run(lang),
-            SetCause::NobodySetsUp { .. }
-            | SetCause::SetupEnded { .. }
+            SetCause::NobodySetsUp
+            | SetCause::SetupEnded
             | SetCause::CannotType { .. }
             | SetCause::ProofDiffers { .. } => self.of_setup(lang),
             SetCause::NoSourceSnapshot { why } => no_source_snapshot(lang, why),

@@ -84,11 +84,15 @@ impl UsageFault {
                     "必要な引数がありません: {arguments}"
                 )
             }
-            UsageFault::Conflict { option, with } if with.is_empty() || with == &[option.clone()] => say!(
-                lang,
-                "'{option}' can be given only once",
-                "'{option}' は 1 回しか指定できません"
-            ),
+            UsageFault::Conflict { option, with }
+                if with.is_empty() || *with == std::slice::from_ref(option) =>
+            {
+                say!(
+                    lang,
+                    "'{option}' can be given only once",
+                    "'{option}' は 1 回しか指定できません"
+                )
+            }
             UsageFault::Conflict { option, with } => {
                 let with = with.join(" ");
                 say!(

@@ -314,6 +314,11 @@ pub fn test(context: &Context, only: Option<ChannelKind>) -> Result<Vec<TestRepo
     }
 }
 
+/// What is written for Prometheus.
+pub fn metrics(context: &Context) -> Result<String, Failure> {
+    prometheus::text(context, &context.dirs()?)
+}
+
 /// What `dedup status` shows of messages.
 pub fn waiting(context: &Context) -> Result<queue::Waiting, Failure> {
     Ok(Queue::of(&context.dirs()?).waiting())

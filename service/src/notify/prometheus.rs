@@ -32,7 +32,7 @@ fn put(path: &Path, text: &str) -> std::io::Result<()> {
     files::rewrite(path, text.as_bytes())
 }
 
-fn text(context: &Context, dirs: &LocalDirs) -> Result<String, Failure> {
+pub(super) fn text(context: &Context, dirs: &LocalDirs) -> Result<String, Failure> {
     let mut sets = Vec::new();
     for set in context.settings.set_names() {
         if let Some(known) = run_state::load(dirs, set)? {

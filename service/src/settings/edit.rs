@@ -8,8 +8,9 @@ use crate::env::{Env, not_utf8};
 use crate::failure::Failure;
 use crate::secret::SecretSource;
 use engine::platform::files;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
-use toml_edit::{Array, DocumentMut, Item, Table, TableLike, Value, value};
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
 
 const REMOTES: &str = "remotes";
 const SETS: &str = "sets";
@@ -62,6 +63,20 @@ impl Draft {
         self.before != self.after
     }
 
+    /// Says which text the change was made of: another mark means that the file was changed since.
+    pub fn mark(&self) -> String {
+        let mut mark = DefaultHasher::new();
+        self.before.hash(&mut mark);
+        format!("{:016x}", mark.finish())
+    }
+
+    /// The file with another text.
+    pub fn replaced(env: &Env, text: &str) -> Result<Draft, Failure> {
+        let mut draft = Draft::open(env)?;
+        draft.after = text.to_string();
+        Ok(draft)
+    }
+
     /// The change as a unified diff; empty if there is none.
     pub fn diff(&self) -> String {
         diff::unified(&self.path.display().to_string(), &self.before, &self.after)
@@ -93,6 +108,8 @@ pub enum KeyValue {
     Texts(Vec<String>),
     Number(i64),
     Flag(bool),
+    /// Tables in one line, in their order.
+    Tables(Vec<Vec<(&'static str, String)>>),
     /// The key is taken out, so that its default holds.
     Unset,
 }
@@ -104,9 +121,14 @@ impl KeyValue {
             KeyValue::Texts(texts) => value(texts.iter().collect::<Array>()),
             KeyValue::Number(number) => value(*number),
             KeyValue::Flag(flag) => value(*flag),
+            KeyValue::Tables(tables) => value(tables.iter().map(inline).collect::<Array>()),
             KeyValue::Unset => return None,
         })
     }
+}
+
+fn inline(keys: &Vec<(&'static str, String)>) -> InlineTable {
+    keys.iter().map(|(key, text)| (*key, text.as_str())).collect()
 }
 
 /// Keys of a set with their new values; others stay as they are.
@@ -134,6 +156,41 @@ pub fn change_set(env: &Env, name: &str, keys: &KeyValues) -> Result<Draft, Fail
         let sets = tables(document, SETS)?;
         let set = sets.get_mut(name).and_then(Item::as_table_like_mut);
         put(set.ok_or_else(|| no_set(name))?, keys);
+        Ok(())
+    })
+}
+
+/// A new set, or other values for keys of one, with those of its retention.
+pub fn save_set(
+    env: &Env,
+    name: &str,
+    is_new: bool,
+    (keys, retention): &(KeyValues, KeyValues),
+) -> Result<Draft, Failure> {
+    Draft::of(env, |document| {
+        let sets = tables(document, SETS)?;
+        if is_new {
+            if sets.contains_key(name) {
+                let name = name.to_string();
+                return Err(SetCause::NameTaken { name }.into());
+            }
+            let mut table = Table::new();
+            table.decor_mut().set_prefix("\n");
+            sets.insert(name, Item::Table(table));
+        }
+        let set = sets.get_mut(name).and_then(Item::as_table_like_mut);
+        let set = set.ok_or_else(|| no_set(name))?;
+        put(set, keys);
+        if retention.is_empty() {
+            return Ok(());
+        }
+        let key = "retention";
+        let table = set.entry(key).or_insert(Item::Table(Table::new()));
+        let table = table.as_table_like_mut().ok_or(Cause::NotATable { key })?;
+        put(table, retention);
+        if table.is_empty() {
+            set.remove(key);
+        }
         Ok(())
     })
 }

@@ -5,6 +5,7 @@
 pub mod cron;
 pub mod diff;
 pub mod edit;
+pub mod form;
 pub mod schedule;
 pub mod schema;
 pub mod show;

@@ -164,6 +164,9 @@ impl Remote for PortableLocal {
         if !meta.is_file() {
             return Err(not_a_file(Operation::Read, name, Cause::NotARegularFile));
         }
+        if offset >= meta.len() {
+            return Ok(());
+        }
         let read = file
             .seek(SeekFrom::Start(offset))
             .and_then(|_| file.take(len as u64).read_to_end(out));

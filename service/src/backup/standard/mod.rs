@@ -77,7 +77,7 @@ fn matches(pattern: &str, path: &[u8]) -> Result<bool, Failure> {
 }
 
 /// A path as a pattern that matches only itself.
-fn literal(path: &[u8]) -> String {
+pub fn literal(path: &[u8]) -> String {
     let mut out = String::new();
     for c in engine::filter::pattern_text(path).chars() {
         if "*?[]{}\\!".contains(c) {

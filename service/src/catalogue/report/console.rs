@@ -2,9 +2,15 @@
 
 mod labels;
 mod restoring;
+mod setting_up;
 
 pub use labels::Labels;
 pub use restoring::*;
+pub use setting_up::{
+    age_tick, answered, exclude_rule, files_left_out, in_sources, key_kind, look_stopped,
+    removing_destination, setting_label, settings_title, source_missing, test_failed, test_sent,
+    token_revoked, unreadable_folders, upkeep_title, would_stay,
+};
 
 use crate::catalogue::{Lang, Noun, count, say};
 use crate::settings::schedule::{Days, Schedule};

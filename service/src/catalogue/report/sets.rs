@@ -28,6 +28,17 @@ pub fn removed(lang: Lang, name: &str) -> String {
     )
 }
 
+/// Before somebody confirms it.
+pub fn removed_when_asked(lang: Lang) -> String {
+    say!(
+        lang,
+        "Nothing backs these files up any more. Snapshots that were made stay and can be restored, but no policy applies to them: \
+         they take up their space until somebody removes them.",
+        "これらのファイルはバックアップされなくなります。作成済みの世代は残り、復元もできますが、保存の規則は適用されず、削除する\
+         まで場所を取ります。"
+    )
+}
+
 pub fn written(lang: Lang, file: &str) -> String {
     say!(lang, "{file} was changed", "{file} を変更しました")
 }

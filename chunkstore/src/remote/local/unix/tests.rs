@@ -232,7 +232,7 @@ fn what_is_not_a_file_under_a_name_is_unreadable() {
                 Error::Remote { source, .. } => source.cause().cloned(),
                 other => panic!("{other}"),
             };
-            assert_eq!(listed(&remote, name.kind()).unwrap(), [name.clone()]);
+            assert_eq!(listed(&remote, name.kind()).unwrap(), std::slice::from_ref(&name));
             assert_eq!(why(remote.get(&name, 10).unwrap_err()), Some(cause.clone()));
             assert_eq!(why(remote.size(&name).unwrap_err()), Some(cause.clone()));
             assert_eq!(remote.put(&name, b"x").unwrap(), Published::Exists);

@@ -210,8 +210,8 @@ labels! {
     tags => "Tags", "タグ";
     priority => "Priority", "優先度";
     commands => "Commands", "コマンド";
-    edit_in_file => "Sets are changed in the settings file; this page follows by itself.",
-        "セットは設定ファイルで変更します。このページは自動で変わります。";
+    edit_in_file => "Sets stand in the settings file; if it is changed there or by a command, this page follows by itself.",
+        "セットは設定ファイルにあります。ファイルやコマンドで変更すると、このページも自動で変わります。";
 
     // What goes wrong.
     error_title => "That did not work", "うまくいきませんでした";
