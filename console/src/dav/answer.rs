@@ -118,7 +118,9 @@ impl Server {
             let mut send = Some(send);
             make(&tree, &mut |answer| {
                 // If the client is gone, nobody is to be told.
-                let _gone = send.take().map(|send| send.send(answer));
+                if let Some(send) = send.take() {
+                    let _gone = send.send(answer);
+                }
             });
         });
         // A panic has been printed by its thread.
@@ -169,7 +171,9 @@ fn depth(headers: &HeaderMap) -> Option<Depth> {
 /// What is at a path.
 fn find(tree: &SnapshotTree, path: &[u8]) -> Result<ViewNode, StatusCode> {
     let refused = |why: NoAnswer| match why {
-        NoAnswer::Absent | NoAnswer::NotADirectory | NoAnswer::NotAFile | NoAnswer::Unknown => StatusCode::NOT_FOUND,
+        NoAnswer::Absent | NoAnswer::NotADirectory | NoAnswer::NotAFile | NoAnswer::Unknown => {
+            StatusCode::NOT_FOUND
+        }
         NoAnswer::Failed => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let mut node = tree.node(TOP).map_err(refused)?;

@@ -94,7 +94,11 @@ fn perform(context: &Context, kind: Upkeep, face: &dyn Face, job: &Job) -> Resul
 }
 
 fn check_it(context: &Context, read_data: ReadData, face: &dyn Face, job: &Job) -> Result<Status, Failure> {
-    let report = check::run(context, check::Request { read_data }, face)?;
+    let request = check::Request {
+        read_data,
+        snapshots: Vec::new(),
+    };
+    let report = check::run(context, &request, face)?;
     job.conclude(|lang| {
         let mut lines = damage::found_paths(lang, &report.found);
         lines.extend(damage::checked(lang, &report.found));

@@ -124,9 +124,7 @@ pub fn run(
             WhichSets::Named(_) | WhichSets::All => Some(run.now(request)),
         };
         if let Some(done) = done {
-            report.sets += 1;
-            report.completed += u64::from(done.status == Status::Completed);
-            report.status = report.status.max(done.status);
+            report.add(&done);
             if !request.dry_run {
                 // Before it is shown: a terminal that is gone must not keep the message back.
                 notify::run_ended(context, &dirs, &done.end(), face);
@@ -134,25 +132,30 @@ pub fn run(
             }
             each(&done)?;
             if done.backup.is_some() {
-                let names = run.destination_names().into_iter();
-                let new: Vec<_> = names.filter(|name| !reached.contains(name)).collect();
-                reached.extend(new);
+                let mut names = run.destination_names();
+                names.retain(|name| !reached.contains(name));
+                reached.append(&mut names);
             }
         }
         now = Timestamp::now().to_zoned(now.time_zone().clone());
     }
-    // Maintenance may take long; what it proved is recorded, too.
     recording.record(context);
     report.maintenance = maintenance::run(context, &dirs, &reached, face);
-    if !report.maintenance.is_empty() {
-        recording.record(context);
-    }
+    recording.record_again(context, &report.maintenance);
     let statuses = report.maintenance.iter().map(|done| done.status);
     report.status = statuses.fold(report.status, Status::max);
     if request.which == WhichSets::Due {
         looked(context, &dirs, request.dry_run, &mut report, face)?;
     }
     Ok(report)
+}
+
+impl Report {
+    fn add(&mut self, done: &SetReport) {
+        self.sets += 1;
+        self.completed += u64::from(done.status == Status::Completed);
+        self.status = self.status.max(done.status);
+    }
 }
 
 /// What follows from a look at what is due.

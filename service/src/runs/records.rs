@@ -13,6 +13,7 @@ use crate::face::Nobody;
 use crate::failure::Failure;
 use crate::history::journal::Journal;
 use crate::log::LogLevel;
+use crate::maintenance;
 use crate::redact;
 use crate::settings;
 use crate::status::Status;
@@ -52,6 +53,13 @@ impl Reached {
                 }
             }
             (None, _) => {}
+        }
+    }
+
+    /// Records also what maintenance proved, which may have taken long.
+    pub fn record_again(&self, context: &Context, done: &[maintenance::Report]) {
+        if !done.is_empty() {
+            self.record(context);
         }
     }
 
