@@ -153,7 +153,7 @@ fn what_webdav_says_of_entries() {
     };
     let (status, _, top) = ask("1", "");
     let top = String::from_utf8(top).unwrap();
-    assert_eq!((status, top.matches("<D:response>").count()), (207, 5), "{top}");
+    assert_eq!((status, top.matches("<D:response>").count()), (207, 6), "{top}");
     let (_, _, found) = ask("1", &docs(&home));
     let found = String::from_utf8(found).unwrap();
     assert_eq!(found.matches("<D:response>").count(), 4, "{found}");
@@ -218,7 +218,7 @@ fn rclone_copies_everything() {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         String::from_utf8(done.stdout).unwrap()
     };
-    assert_eq!(rclone(&["lsf", ":webdav:"]).lines().count(), 4);
+    assert_eq!(rclone(&["lsf", ":webdav:"]).lines().count(), 5);
     let from = format!(":webdav:{}", docs(&home));
     rclone(&["copy", &from, &home.text("copy")]);
     std::fs::remove_file(home.path("docs/link")).unwrap();
