@@ -122,7 +122,7 @@ fn remotes_that_are_gone_or_others_or_ask() {
     // Another one is where it was.
     let key = home.text(".config/dedup/default.key");
     home.ok(&["init", "--key-file", &key, "--no-recovery"]);
-    assert!(the_mark(&home, 3, "remote").1.contains("not the repository"));
+    assert!(the_mark(&home, 3, "remote").1.contains("another repository"));
     assert_eq!(the_mark(&home, 3, "recovery").0, "warning");
     fs::remove_dir_all(home.repository()).unwrap();
     fs::rename(home.path("away"), home.repository()).unwrap();
