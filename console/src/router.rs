@@ -46,7 +46,19 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/basket/remove", post(|Extension(v): Asked| basket::remove(v)))
         .route("/restore/preview", post(|Extension(v): Asked| target::preview(v)))
         .route("/restore/go", post(|Extension(v): Asked| target::go(v)));
-    let doors = Router::new()
+    pages
+        .merge(versions())
+        .merge(changes)
+        .merge(doors())
+        .merge(api())
+        .merge(setting_up::routes())
+        .fallback(|Extension(v): Asked| nowhere(v))
+        .layer(middleware::from_fn_with_state(app, guard))
+}
+
+/// How people come in and go, and what those who are outside see.
+fn doors() -> Router {
+    Router::new()
         .route(
             "/login",
             get(|Extension(v): Asked| door::login_page(v)).post(|Extension(v): Asked| door::login(v)),
@@ -60,8 +72,12 @@ pub fn router(app: Arc<App>) -> Router {
         .route(
             "/assets/{name}",
             get(|Path(name): Path<String>| async move { assets::asset(&name) }),
-        );
-    let api = Router::new()
+        )
+}
+
+/// What programs ask.
+fn api() -> Router {
+    Router::new()
         .route("/api/status", get(|Extension(v): Asked| api::status(v)))
         .route("/api/sets", get(|Extension(v): Asked| api::sets(v)))
         .route("/api/history", get(|Extension(v): Asked| api::history(v)))
@@ -82,15 +98,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route(
             "/api/openapi.json",
             get(|Extension(v): Asked| support::openapi(v)),
-        );
-    pages
-        .merge(versions())
-        .merge(changes)
-        .merge(doors)
-        .merge(api)
-        .merge(setting_up::routes())
-        .fallback(|Extension(v): Asked| nowhere(v))
-        .layer(middleware::from_fn_with_state(app, guard))
+        )
 }
 
 /// One file or folder at several moments, and what is in it.

@@ -50,38 +50,16 @@ pub fn calendar(
         };
         format!("{}&day={date}", spot.link("/restore", &spot.path))
     };
-    let mut days: Vec<Option<DayLink>> = Vec::new();
-    days.resize_with(
-        usize::from(first.weekday().to_monday_zero_offset().unsigned_abs()),
-        || None,
-    );
-    for number in 1..=month.days_in_month() {
-        let Ok(date) = first.checked_add((i64::from(number) - 1).days()) else {
-            continue;
-        };
+    let weeks = weeks(first, |date, number| {
         let count = counts.get(&date).copied().unwrap_or_default();
-        days.push(Some(DayLink {
+        DayLink {
             number,
             label: texts::snapshots_on(lang, &date.to_string(), count),
-            density: match count {
-                0 => 0,
-                1 => 1,
-                2..=3 => 2,
-                4..=9 => 3,
-                _ => 4,
-            },
+            density: density(count),
             to: (count > 0).then(|| to(date)),
             is_current: date == current,
-        }));
-    }
-    while !days.len().is_multiple_of(7) {
-        days.push(None);
-    }
-    let mut weeks = Vec::new();
-    let mut days = days.into_iter().peekable();
-    while days.peek().is_some() {
-        weeks.push(days.by_ref().take(7).collect());
-    }
+        }
+    });
     let turn = |date: Date| {
         let month = date.strftime("%Y-%m").to_string();
         format!("{}&month={month}", spot.link("/restore", &spot.path))
@@ -108,4 +86,38 @@ pub fn calendar(
         previous: before.map(turn),
         next: after.map(turn),
     }
+}
+
+/// How dark a day is.
+fn density(count: u64) -> u8 {
+    match count {
+        0 => 0,
+        1 => 1,
+        2..=3 => 2,
+        4..=9 => 3,
+        _ => 4,
+    }
+}
+
+/// A month's days by weeks, which begin on Monday.
+fn weeks(first: Date, day: impl Fn(Date, i8) -> DayLink) -> Vec<Vec<Option<DayLink>>> {
+    let mut days: Vec<Option<DayLink>> = Vec::new();
+    days.resize_with(
+        usize::from(first.weekday().to_monday_zero_offset().unsigned_abs()),
+        || None,
+    );
+    for number in 1..=first.days_in_month() {
+        if let Ok(date) = first.checked_add((i64::from(number) - 1).days()) {
+            days.push(Some(day(date, number)));
+        }
+    }
+    while !days.len().is_multiple_of(7) {
+        days.push(None);
+    }
+    let mut weeks = Vec::new();
+    let mut days = days.into_iter().peekable();
+    while days.peek().is_some() {
+        weeks.push(days.by_ref().take(7).collect());
+    }
+    weeks
 }

@@ -12,9 +12,9 @@ use axum::response::Response;
 use jiff::Timestamp;
 use service::catalogue::report::console::{self as texts, Labels};
 use service::catalogue::{Cause, Lang, report::runs};
-use service::history::HistoryRow;
 use service::history::journal::Journal;
 use service::history::read::HistoryQuery;
+use service::history::{DestinationRow, HistoryRow};
 use service::runs::control::{self, StopRequest};
 use service::runs::status::{self, RemoteStatus, SetStatus};
 use service::{Context, Failure, units};
@@ -205,29 +205,7 @@ fn destination_view(
     let strip = strip::strip(lang, &past, now);
     let last = one.last.as_ref();
     let there = last.and_then(|row| row.destinations.iter().find(|there| there.name == name));
-    let (mut sign, mut state) = match (last, there) {
-        (None, _) => (Sign::Idle, Labels(lang).first_backup().to_string()),
-        (Some(row), Some(there)) if row.status != "not run" => {
-            let has_snapshot = row.snapshot.is_some() && there.status == "completed";
-            (
-                Sign::of(&there.status, has_snapshot),
-                runs::status(lang, &there.status, there.reason.as_deref()),
-            )
-        }
-        (Some(row), _) => (
-            Sign::of(&row.status, row.snapshot.is_some()),
-            runs::row_status(lang, row),
-        ),
-    };
-    // The run as a whole had problems that are not this destination's.
-    if let Some(row) = last
-        && sign == Sign::Good
-        && row.status != "completed"
-        && row.destinations.iter().all(|there| there.status == "completed")
-    {
-        sign = Sign::of(&row.status, row.snapshot.is_some());
-        state = runs::row_status(lang, row);
-    }
+    let (mut sign, state) = last_state(lang, last, there);
     let mut parts = vec![state];
     let behind = remote.and_then(|remote| remote.behind);
     let behind = behind
@@ -260,6 +238,38 @@ fn destination_view(
         next: one.next_run.map(|at| Moment::day(lang, at, now)),
         cells: strip.cells,
         summary: strip.summary,
+    }
+}
+
+/// How the last run of a set ended at a destination, in a sign and in words.
+fn last_state(lang: Lang, last: Option<&HistoryRow>, there: Option<&DestinationRow>) -> (Sign, String) {
+    let found = match (last, there) {
+        (None, _) => (Sign::Idle, Labels(lang).first_backup().to_string()),
+        (Some(row), Some(there)) if row.status != "not run" => {
+            let has_snapshot = row.snapshot.is_some() && there.status == "completed";
+            (
+                Sign::of(&there.status, has_snapshot),
+                runs::status(lang, &there.status, there.reason.as_deref()),
+            )
+        }
+        (Some(row), _) => (
+            Sign::of(&row.status, row.snapshot.is_some()),
+            runs::row_status(lang, row),
+        ),
+    };
+    // The run as a whole had problems that are not this destination's.
+    match last {
+        Some(row)
+            if found.0 == Sign::Good
+                && row.status != "completed"
+                && row.destinations.iter().all(|there| there.status == "completed") =>
+        {
+            (
+                Sign::of(&row.status, row.snapshot.is_some()),
+                runs::row_status(lang, row),
+            )
+        }
+        _ => found,
     }
 }
 

@@ -4,7 +4,7 @@ use super::basket::{BasketRow, basket};
 use super::{shown, size};
 use crate::browse;
 use crate::guard::Visit;
-use crate::jobs::{self, Standing, What};
+use crate::jobs::{self, Outcome, Standing, What};
 use crate::reply::{self, Frame, answer, see_other};
 use crate::sessions::Picked;
 use askama::Template;
@@ -142,19 +142,8 @@ fn requests(
         return Err(Cause::Console { fault }.into());
     }
     let is_single = picked.len() == 1 && answers.place != "original";
-    let mut groups: Vec<(&str, &str, Vec<&Picked>)> = Vec::new();
-    for one in &picked {
-        let (remote, snapshot) = (one.remote.as_str(), one.snapshot.as_str());
-        match groups
-            .iter_mut()
-            .find(|group| (group.0, group.1) == (remote, snapshot))
-        {
-            Some(group) => group.2.push(one),
-            None => groups.push((remote, snapshot, vec![one])),
-        }
-    }
     let mut requests = Vec::new();
-    for (remote, snapshot, of_it) in groups {
+    for (remote, snapshot, of_it) in by_snapshot(&picked) {
         let mut context = visit.app.context_with(cancel.clone())?;
         if !remote.is_empty() {
             context.settings.named(remote)?;
@@ -170,30 +159,50 @@ fn requests(
             }
             _ => (None, paths.collect(), target.clone()),
         };
-        requests.push((
-            context,
-            Request {
-                spec: SnapshotSpec {
-                    snapshot: snapshot.to_string(),
-                    is_named: true,
-                    subpath,
-                    paths,
-                },
-                among: Among::default(),
-                target: RestorePlace::Folder(target),
-                include: Patterns::default(),
-                exclude: Patterns::default(),
-                deleted_since: None,
-                delete: false,
-                overwrite: answers.overwrite()?,
-                permissions: answers.permissions()?,
-                also: Vec::new(),
-                verify: false,
-                dry_run: false,
-            },
-        ));
+        let spec = SnapshotSpec {
+            snapshot: snapshot.to_string(),
+            is_named: true,
+            subpath,
+            paths,
+        };
+        requests.push((context, request(&answers, spec, target)?));
     }
     Ok(requests)
+}
+
+/// What is picked of each repository and snapshot.
+type OfSnapshot<'a> = (&'a str, &'a str, Vec<&'a Picked>);
+
+fn by_snapshot(picked: &[Picked]) -> Vec<OfSnapshot<'_>> {
+    let mut groups: Vec<OfSnapshot<'_>> = Vec::new();
+    for one in picked {
+        let (remote, snapshot) = (one.remote.as_str(), one.snapshot.as_str());
+        let known = groups
+            .iter_mut()
+            .find(|group| (group.0, group.1) == (remote, snapshot));
+        match known {
+            Some(group) => group.2.push(one),
+            None => groups.push((remote, snapshot, vec![one])),
+        }
+    }
+    groups
+}
+
+fn request(answers: &Answers, spec: SnapshotSpec, target: PathBuf) -> Result<Request, Failure> {
+    Ok(Request {
+        spec,
+        among: Among::default(),
+        target: RestorePlace::Folder(target),
+        include: Patterns::default(),
+        exclude: Patterns::default(),
+        deleted_since: None,
+        delete: false,
+        overwrite: answers.overwrite()?,
+        permissions: answers.permissions()?,
+        also: Vec::new(),
+        verify: false,
+        dry_run: false,
+    })
 }
 
 /// A folder comes as itself, not as what is in it.
@@ -280,38 +289,7 @@ fn restore_job(visit: &Visit, context: &Context, lang: Lang, nr: u64) -> Result<
     } else {
         t.restoring()
     };
-    let mut lines = Vec::new();
-    if let Some(outcome) = &outcome {
-        for s in &outcome.restored {
-            let took = Duration::try_from_secs_f64(s.seconds_elapsed).unwrap_or_default();
-            lines.push(texts::came_back(
-                lang,
-                s.files_restored,
-                &size(s.bytes_restored),
-                &service::text::clock(took),
-            ));
-            if s.files_unchanged > 0 {
-                lines.push(backup::skipped_equal(
-                    lang,
-                    s.files_unchanged,
-                    s.bytes_unchanged,
-                    false,
-                ));
-            }
-            let left = s.files_skipped.saturating_sub(s.files_unchanged);
-            if left > 0 {
-                let bytes = s.bytes_skipped.saturating_sub(s.bytes_unchanged);
-                lines.push(backup::left_as_is(lang, left, bytes));
-            }
-        }
-        match &outcome.failure {
-            Some(failure) => lines.push(shown(failure.text(lang).as_bytes())),
-            None if outcome.status != Status::Completed => {
-                lines.push(runs::status(lang, outcome.status.word(), outcome.status.reason()));
-            }
-            None => {}
-        }
-    }
+    let lines = outcome.as_ref().map(|outcome| result_lines(lang, outcome));
     reply::page(&RestoreJobPage {
         f: visit.frame_in(Some(context), lang, "restore", title),
         nr,
@@ -322,9 +300,44 @@ fn restore_job(visit: &Visit, context: &Context, lang: Lang, nr: u64) -> Result<
         is_good: outcome
             .as_ref()
             .is_some_and(|outcome| outcome.status == Status::Completed),
-        lines,
+        lines: lines.unwrap_or_default(),
         said: job.lines(lang),
     })
+}
+
+/// What came back and what did not, for people.
+fn result_lines(lang: Lang, outcome: &Outcome) -> Vec<String> {
+    let mut lines = Vec::new();
+    for s in &outcome.restored {
+        let took = Duration::try_from_secs_f64(s.seconds_elapsed).unwrap_or_default();
+        lines.push(texts::came_back(
+            lang,
+            s.files_restored,
+            &size(s.bytes_restored),
+            &service::text::clock(took),
+        ));
+        if s.files_unchanged > 0 {
+            lines.push(backup::skipped_equal(
+                lang,
+                s.files_unchanged,
+                s.bytes_unchanged,
+                false,
+            ));
+        }
+        let left = s.files_skipped.saturating_sub(s.files_unchanged);
+        if left > 0 {
+            let bytes = s.bytes_skipped.saturating_sub(s.bytes_unchanged);
+            lines.push(backup::left_as_is(lang, left, bytes));
+        }
+    }
+    match &outcome.failure {
+        Some(failure) => lines.push(shown(failure.text(lang).as_bytes())),
+        None if outcome.status != Status::Completed => {
+            lines.push(runs::status(lang, outcome.status.word(), outcome.status.reason()));
+        }
+        None => {}
+    }
+    lines
 }
 
 impl RestoreJobPage {
