@@ -2,9 +2,9 @@
 //! command prints lines. `docs/console-api.md` documents each address.
 
 use crate::browse::{self, Spot};
-use crate::guard::Visit;
 use crate::pages::home;
 use crate::reply::{answer, json as reply};
+use crate::visit::Visit;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -159,7 +159,7 @@ pub async fn files(visit: Visit, id: String) -> Response {
 pub async fn snapshots(visit: Visit) -> Response {
     object(visit, |visit, context| {
         let spot = Spot::of(&visit.query);
-        let repo = visit.app.repos.open(&visit.app, &spot.remote)?;
+        let repo = visit.app.open(&spot.remote)?;
         let listing = browse::snapshots(context, &repo)?;
         let snapshots = listing.snapshots.iter();
         let objects = snapshots.map(|one| json::snapshot(one.id, &one.manifest, one.tree));
@@ -172,7 +172,7 @@ pub async fn entries(visit: Visit) -> Response {
     object(visit, |visit, _| {
         let spot = Spot::of(&visit.query);
         let skip = usize::try_from(visit.query.number("skip").unwrap_or_default()).unwrap_or(usize::MAX);
-        let repo = visit.app.repos.open(&visit.app, &spot.remote)?;
+        let repo = visit.app.open(&spot.remote)?;
         let manifest = repo.manifest(browse::id(&spot.snapshot)?)?;
         let (entries, more) = browse::folder(&repo, &manifest, &spot.path, (skip, ENTRIES))?;
         let entries = entries.iter().map(|(path, entry)| json::node(path, entry));

@@ -7,6 +7,7 @@ use crate::sessions::Sessions;
 use crate::tokens::Tokens;
 use jiff::Zoned;
 use service::catalogue::Lang;
+use service::repo::Repo;
 use service::run::CancelToken;
 use service::settings::Settings;
 use service::{Context, Failure, notify};
@@ -91,6 +92,12 @@ impl App {
         let mut context = self.base.for_job(self.base.options.clone(), Zoned::now(), cancel);
         context.settings = Settings::read(&context.env)?;
         Ok(context)
+    }
+
+    /// A repository, by the name of its remote. It outlives the request, and ends with the console.
+    pub fn open(&self, remote: &str) -> Result<Arc<Repo>, Failure> {
+        let context = self.context_with(self.cancel().child())?;
+        self.repos.open(&context, remote)
     }
 
     /// The language if neither the person nor, as it may be unreadable, the settings say which.

@@ -1,7 +1,6 @@
 //! Repositories that are looked into: opened once and kept for a while, since opening may take a second of deriving keys;
 //! and the few questions that pages ask of a snapshot.
 
-use crate::app::App;
 use crate::fields::{Fields, encoded};
 use percent_encoding::percent_decode;
 use service::catalogue::{Cause, ConsoleFault};
@@ -51,10 +50,8 @@ pub fn remotes(context: &Context) -> Vec<String> {
 }
 
 impl Repos {
-    pub fn open(&self, app: &App, remote: &str) -> Result<Arc<Repo>, Failure> {
-        // It outlives the request, and ends with the console.
-        let context = app.context_with(app.cancel().child())?;
-        let location = location(&context, remote)?;
+    pub fn open(&self, context: &Context, remote: &str) -> Result<Arc<Repo>, Failure> {
+        let location = location(context, remote)?;
         let now = Instant::now();
         {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,9 +2,9 @@
 //! itself, and one that can't be read to its end breaks off instead of looking whole.
 
 use crate::browse::{self, Spot};
-use crate::guard::Visit;
 use crate::reply;
 use crate::sessions::Picked;
+use crate::visit::Visit;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -47,7 +47,7 @@ pub struct Packed {
 pub async fn download(visit: Visit) -> Response {
     reply::answer(visit, |visit, _, _| {
         let spot = Spot::of(&visit.query);
-        let repo = visit.app.repos.open(&visit.app, &spot.remote)?;
+        let repo = visit.app.open(&spot.remote)?;
         let manifest = repo.manifest(browse::id(&spot.snapshot)?)?;
         let entry = browse::entry(&repo, &manifest, &spot.path)?;
         let name = spot.name().to_vec();
@@ -82,7 +82,7 @@ pub async fn basket(visit: Visit) -> Response {
         let mut repos: HashMap<String, Arc<Repo>> = HashMap::new();
         for one in &picked {
             if !repos.contains_key(&one.remote) {
-                let repo = visit.app.repos.open(&visit.app, &one.remote)?;
+                let repo = visit.app.open(&one.remote)?;
                 repos.insert(one.remote.clone(), repo);
             }
         }

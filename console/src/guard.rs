@@ -6,9 +6,8 @@
 
 use crate::app::App;
 use crate::fields::Fields;
-use crate::live;
-use crate::reply::{self, Frame};
-use crate::sessions::Session;
+use crate::reply;
+use crate::visit::{Visit, is_for_programs};
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -16,7 +15,6 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
-use service::Context;
 use service::catalogue::Lang;
 use service::catalogue::report::console::Labels;
 use std::sync::Arc;
@@ -53,61 +51,6 @@ const HEADERS: [(HeaderName, &str); 8] = [
     (HeaderName::from_static("x-robots-tag"), "noindex"),
 ];
 
-/// A request that may be answered.
-#[derive(Clone)]
-pub struct Visit {
-    pub app: Arc<App>,
-    pub session: Option<Arc<Session>>,
-    /// The secret of the session, which ends it.
-    pub session_id: String,
-    /// It is from a program that has a token.
-    pub is_by_token: bool,
-    /// What the person chose.
-    pub chosen_lang: Option<Lang>,
-    pub theme: &'static str,
-    pub path: String,
-    pub raw_query: String,
-    /// It asks for a part of a page.
-    pub is_partial: bool,
-    pub query: Fields,
-    pub form: Fields,
-}
-
-impl Visit {
-    pub fn wants_json(&self) -> bool {
-        is_for_programs(&self.path)
-    }
-
-    /// What the page around the answer needs; without a context, before anybody is logged in or where it can't be made.
-    pub fn frame_in(&self, context: Option<&Context>, lang: Lang, place: &'static str, title: &str) -> Frame {
-        let host = context.and_then(|context| context.host(None).ok());
-        let here = match self.raw_query.is_empty() {
-            true => self.path.clone(),
-            false => format!("{}?{}", self.path, self.raw_query),
-        };
-        Frame {
-            t: Labels(lang),
-            lang: lang.code(),
-            theme: self.theme,
-            csrf: self
-                .session
-                .as_ref()
-                .map(|session| session.csrf().to_string())
-                .unwrap_or_default(),
-            place,
-            title: title.to_string(),
-            host: host.unwrap_or_default(),
-            is_inside: self.session.is_some(),
-            here,
-            // Without one, the first event says how things stand.
-            mark: context
-                .and_then(|context| live::mark(&self.app, context).ok())
-                .unwrap_or_default(),
-            version: env!("CARGO_PKG_VERSION"),
-        }
-    }
-}
-
 /// Why a request is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Refusal {
@@ -125,11 +68,6 @@ enum Refusal {
     NoSession,
     /// The token is for reading only.
     ReadOnly,
-}
-
-/// Addresses that a token opens.
-fn is_for_programs(path: &str) -> bool {
-    path.starts_with("/api/") || path == "/metrics"
 }
 
 impl Refusal {

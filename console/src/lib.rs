@@ -29,10 +29,12 @@ mod pages;
 mod preview;
 mod reply;
 mod router;
+mod runner;
 mod sessions;
 mod setting_up;
 mod textdiff;
 mod tokens;
+mod visit;
 
 #[cfg(test)]
 mod tests;

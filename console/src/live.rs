@@ -2,20 +2,17 @@
 //! browser; its pages pass events on to each other, since a browser opens only six connections to one place.
 
 use crate::app::App;
-use crate::guard::Visit;
 use crate::jobs::What;
+use crate::visit::Visit;
+use crate::visit::mark;
 use axum::body::{Body, Bytes};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde_json::{Value, json};
 use service::catalogue::Lang;
-use service::history::HistoryRow;
-use service::history::journal::Journal;
-use service::runs::status;
-use service::{Context, Failure, notify};
+use service::{Failure, notify};
 use std::convert::Infallible;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
@@ -115,30 +112,4 @@ pub fn seen(app: &App, lang: Option<Lang>) -> Result<Value, Failure> {
     });
     let jobs: Vec<Value> = jobs.collect();
     Ok(json!({ "mark": mark(app, &context)?, "jobs": jobs }))
-}
-
-/// What the pages show, without what changes all the time, as one number: a page of another mark is out of date.
-pub fn mark(app: &App, context: &Context) -> Result<String, Failure> {
-    let mut mark = DefaultHasher::new();
-    let journal = Journal::of(&context.dirs()?);
-    for set in status::sets(context)? {
-        let asked = |row: &HistoryRow| journal.is_asked_to_stop(&row.id);
-        let parts = (
-            set.running.as_ref().is_some_and(asked),
-            set.name,
-            set.running.map(|row| row.id),
-            set.last.map(|row| row.id),
-            set.paused_until.is_some(),
-            set.overdue,
-        );
-        parts.hash(&mut mark);
-        set.schedule.to_string().hash(&mut mark);
-    }
-    // Whatever else the file says.
-    let text = context.settings.path.as_ref().map(std::fs::read);
-    text.and_then(Result::ok).hash(&mut mark);
-    for job in app.jobs.running() {
-        (job.nr, job.is_stopping()).hash(&mut mark);
-    }
-    Ok(format!("{:016x}", mark.finish()))
 }

@@ -1,6 +1,6 @@
 //! Answers: pages, JSON, redirections, and what is said of a failure.
 
-use crate::guard::Visit;
+use crate::visit::{Frame, Visit};
 use askama::Template;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -9,28 +9,6 @@ use serde_json::{Value, json};
 use service::catalogue::report::console::Labels;
 use service::catalogue::{Cause, ConsoleFault, Lang};
 use service::{Context, Error, Failure, Status, notify};
-
-/// What every page has.
-pub struct Frame {
-    pub t: Labels,
-    pub lang: &'static str,
-    /// `light`, `dark`, or empty for that of the system.
-    pub theme: &'static str,
-    pub csrf: String,
-    /// Which entry of the menu is current.
-    pub place: &'static str,
-    pub title: String,
-    /// This machine's name.
-    pub host: String,
-    /// Somebody is logged in.
-    pub is_inside: bool,
-    /// Path and query, to come back to.
-    pub here: String,
-    /// What the events compare, to see whether the page is out of date.
-    pub mark: String,
-    /// Ends the names of files that a browser keeps.
-    pub version: &'static str,
-}
 
 pub fn rendered(template: &impl Template) -> Result<String, Failure> {
     template.render().map_err(|e| {

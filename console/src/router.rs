@@ -1,10 +1,11 @@
 //! Which address leads where.
 
 use crate::app::App;
-use crate::guard::{Visit, guard};
+use crate::guard::guard;
 use crate::pages::{
     basket, changes, compare, door, history, home, rail, restore, search, sets, support, target,
 };
+use crate::visit::Visit;
 use crate::{api, assets, download, live, pages, preview, reply, setting_up};
 use axum::extract::Path;
 use axum::http::StatusCode;

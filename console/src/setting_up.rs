@@ -1,8 +1,8 @@
 //! The addresses of the side that sets up: sets, destinations, machines, settings, and what programs get beside the API.
 
-use crate::guard::Visit;
 use crate::pages::set::{self, answers};
 use crate::pages::{destinations, keys, machines, settings, support, upkeep};
+use crate::visit::Visit;
 use axum::extract::Path;
 use axum::routing::{get, post};
 use axum::{Extension, Router};

@@ -3,9 +3,9 @@
 
 use super::shown;
 use crate::browse::{self, Spot};
-use crate::guard::Visit;
 use crate::reply::{answer, own_place, see_other};
 use crate::sessions::Picked;
+use crate::visit::Visit;
 use axum::response::Response;
 use percent_encoding::percent_decode_str;
 use service::{Failure, text};
@@ -51,7 +51,7 @@ fn ticked(value: &[u8], of_form: &str) -> Result<(bool, String, Vec<u8>), Failur
 pub async fn add(visit: Visit) -> Response {
     answer(visit, |visit, _, _| {
         let spot = Spot::of(&visit.form);
-        let repo = visit.app.repos.open(&visit.app, &spot.remote)?;
+        let repo = visit.app.open(&spot.remote)?;
         let mut has_room = true;
         let mut known: Option<(String, String)> = None;
         for value in visit.form.all("pick") {

@@ -3,8 +3,8 @@
 use super::{shown, size};
 use crate::browse::{self, Spot};
 use crate::fields::encoded;
-use crate::guard::Visit;
-use crate::reply::{self, Frame, answer};
+use crate::reply::{self, answer};
+use crate::visit::{Frame, Visit};
 use askama::Template;
 use axum::response::Response;
 use service::catalogue::Lang;
@@ -85,7 +85,7 @@ pub async fn page(visit: Visit) -> Response {
 
 fn changes(visit: &Visit, context: &Context, lang: Lang) -> Result<Response, Failure> {
     let spot = Spot::of(&visit.query);
-    let repo = visit.app.repos.open(&visit.app, &spot.remote)?;
+    let repo = visit.app.open(&spot.remote)?;
     let listing = browse::outlines(context, &repo)?;
     let newest = browse::newest_first(&listing);
     let here = browse::named(&newest, &spot.snapshot)?;

@@ -3,11 +3,11 @@
 
 use super::{Moment, shown, size, stamp};
 use crate::browse::{self, Spot};
-use crate::guard::Visit;
 use crate::preview::document::{Block, Document};
 use crate::preview::{self, words};
-use crate::reply::{self, Frame, answer};
+use crate::reply::{self, answer};
 use crate::textdiff::{self, LineSign};
+use crate::visit::{Frame, Visit};
 use askama::Template;
 use axum::response::Response;
 use service::catalogue::report::console::{self as texts, Labels};
@@ -88,7 +88,7 @@ pub async fn page(visit: Visit) -> Response {
 
 fn compare(visit: &Visit, context: &Context, lang: Lang) -> Result<Response, Failure> {
     let spot = Spot::of(&visit.query);
-    let repo = visit.app.repos.open(&visit.app, &spot.remote)?;
+    let repo = visit.app.open(&spot.remote)?;
     let manifest = repo.manifest(browse::id(&spot.snapshot)?)?;
     let entry = browse::entry(&repo, &manifest, &spot.path)?.filter(|entry| entry.kind == Kind::File);
     let entry = entry.ok_or_else(|| browse::bad("path"))?;

@@ -2,9 +2,9 @@
 //! tested; taking one out of the settings.
 
 use crate::browse::bad;
-use crate::guard::Visit;
 use crate::pages::{Moment, Sign, shown, size};
-use crate::reply::{self, Frame, answer, see_other};
+use crate::reply::{self, answer, see_other};
+use crate::visit::{Frame, Visit};
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;

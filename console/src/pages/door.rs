@@ -1,8 +1,8 @@
 //! The door: setting the password by the link, logging in and out, and the language and colours of whoever looks.
 
 use crate::gate::{Unset, Verdict};
-use crate::guard::Visit;
-use crate::reply::{self, Frame, answer, own_place, see_other};
+use crate::reply::{self, answer, own_place, see_other};
+use crate::visit::{Frame, Visit};
 use askama::Template;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;

@@ -2,8 +2,8 @@
 
 use super::{JobRow, Moment, Sign, shown, size};
 use crate::fields::encoded;
-use crate::guard::Visit;
-use crate::reply::{self, Frame, answer};
+use crate::reply::{self, answer};
+use crate::visit::{Frame, Visit};
 use askama::Template;
 use axum::response::Response;
 use service::catalogue::report::console::Labels;

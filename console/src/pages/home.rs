@@ -4,9 +4,10 @@
 use super::storage::{StorageView, storage};
 use super::strip::{self, Cell, Past};
 use super::{JobRow, Moment, Sign, shown};
-use crate::guard::Visit;
-use crate::jobs::{self, Standing};
-use crate::reply::{self, Frame, answer, own_place, see_other};
+use crate::jobs::Standing;
+use crate::reply::{self, answer, own_place, see_other};
+use crate::runner;
+use crate::visit::{Frame, Visit};
 use askama::Template;
 use axum::response::Response;
 use jiff::Timestamp;
@@ -359,7 +360,7 @@ pub async fn run(visit: Visit) -> Response {
 
 pub fn run_set(visit: &Visit) -> Result<(), Failure> {
     let set = visit.form.text("set").ok_or_else(|| crate::browse::bad("set"))?;
-    jobs::back_up(&visit.app, set)
+    runner::back_up(&visit.app, set)
 }
 
 pub async fn stop(visit: Visit) -> Response {

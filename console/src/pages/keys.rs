@@ -2,9 +2,9 @@
 //! somebody wrote down is right.
 
 use crate::browse::{bad, location};
-use crate::guard::Visit;
 use crate::pages::{Sign, shown};
-use crate::reply::{self, Frame, answer};
+use crate::reply::{self, answer};
+use crate::visit::{Frame, Visit};
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;

@@ -1,8 +1,8 @@
 //! Every machine that saves into the repositories of the settings, as the snapshots there show it.
 
-use crate::guard::Visit;
 use crate::pages::{Moment, Sign, shown};
-use crate::reply::{self, Frame, answer};
+use crate::reply::{self, answer};
+use crate::visit::{Frame, Visit};
 use askama::Template;
 use axum::response::Response;
 use service::catalogue::report::console::Labels;

@@ -1,9 +1,10 @@
 //! The page around a preview: which file it is, as of when, and what can be done with it.
 
 use super::{Moment, rows, shown, size, stamp};
-use crate::guard::{POLICY, Visit};
+use crate::guard::POLICY;
 use crate::preview::{file, is_named, opened};
-use crate::reply::{self, Frame, answer};
+use crate::reply::{self, answer};
+use crate::visit::{Frame, Visit};
 use askama::Template;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;

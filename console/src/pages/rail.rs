@@ -5,8 +5,8 @@ use super::basket::{BasketRow, basket};
 use super::rows::pick_value;
 use super::{Moment, Sign, shown, size, stamp};
 use crate::browse::{self, Spot};
-use crate::guard::Visit;
-use crate::reply::{self, Frame, answer};
+use crate::reply::{self, answer};
+use crate::visit::{Frame, Visit};
 use askama::Template;
 use axum::response::Response;
 use service::catalogue::report::console::{self as texts, Labels};
@@ -73,7 +73,7 @@ pub async fn page(visit: Visit) -> Response {
 
 fn rail(visit: &Visit, context: &Context, lang: Lang) -> Result<Response, Failure> {
     let spot = Spot::of(&visit.query);
-    let repo = visit.app.repos.open(&visit.app, &spot.remote)?;
+    let repo = visit.app.open(&spot.remote)?;
     let listing = browse::outlines(context, &repo)?;
     let newest = browse::newest_first(&listing);
     let here = browse::named(&newest, &spot.snapshot)?;

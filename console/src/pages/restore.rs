@@ -7,8 +7,8 @@ use super::rows::{self, DeletedRow, Row};
 use super::{local, shown};
 use crate::browse::{self, Spot, below, shared};
 use crate::fields::encoded;
-use crate::guard::Visit;
-use crate::reply::{self, Frame, answer};
+use crate::reply::{self, answer};
+use crate::visit::{Frame, Visit};
 use askama::Template;
 use axum::response::Response;
 use jiff::civil::Date;
@@ -119,7 +119,7 @@ fn restore(visit: &Visit, context: &Context, lang: Lang) -> Result<Response, Fai
     if spot.remote.is_empty() {
         spot.remote = names.first().cloned().unwrap_or_default();
     }
-    let repo = visit.app.repos.open(&visit.app, &spot.remote)?;
+    let repo = visit.app.open(&spot.remote)?;
     let listing = browse::outlines(context, &repo)?;
     let newest = browse::newest_first(&listing);
     let remotes = names.iter().map(|name| RemoteLink {
@@ -322,7 +322,7 @@ fn folders(repo: &Repo, manifest: &Manifest, spot: &Spot, path: &[u8]) -> Result
 pub async fn tree(visit: Visit) -> Response {
     answer(visit, |visit, _, lang| {
         let spot = Spot::of(&visit.query);
-        let repo = visit.app.repos.open(&visit.app, &spot.remote)?;
+        let repo = visit.app.open(&spot.remote)?;
         let manifest = repo.manifest(browse::id(&spot.snapshot)?)?;
         let folders = folders(&repo, &manifest, &spot, &spot.path)?;
         let f = visit.frame_in(None, lang, "restore", "");
@@ -336,7 +336,7 @@ pub async fn rows(visit: Visit) -> Response {
     answer(visit, |visit, context, lang| {
         let spot = Spot::of(&visit.query);
         let after = visit.query.bytes("after").unwrap_or_default();
-        let repo = visit.app.repos.open(&visit.app, &spot.remote)?;
+        let repo = visit.app.open(&spot.remote)?;
         let manifest = repo.manifest(browse::id(&spot.snapshot)?)?;
         let page = browse::page(&repo, &manifest, &spot, after, ROWS)?;
         let rows = page.entries.iter();

@@ -3,8 +3,8 @@
 use super::{Moment, shown, size, stamp};
 use crate::browse::{self, Spot};
 use crate::fields::encoded;
-use crate::guard::Visit;
-use crate::reply::{self, Frame, answer};
+use crate::reply::{self, answer};
+use crate::visit::{Frame, Visit};
 use askama::Template;
 use axum::response::Response;
 use service::catalogue::Lang;
@@ -100,7 +100,7 @@ fn find(visit: &Visit, context: &Context, spot: &Spot, query: &str) -> Result<(V
         false => format!("*{query}*"),
     };
     let wanted = FindQuery::new(&[pattern], true)?;
-    let repo = visit.app.repos.open(&visit.app, &spot.remote)?;
+    let repo = visit.app.open(&spot.remote)?;
     let mut snapshots = browse::outlines(context, &repo)?.snapshots;
     // What was there last is looked for most.
     snapshots.reverse();

@@ -1,8 +1,8 @@
 //! Sets as the settings have them, and when each runs next.
 
 use super::Moment;
-use crate::guard::Visit;
-use crate::reply::{self, Frame, answer};
+use crate::reply::{self, answer};
+use crate::visit::{Frame, Visit};
 use askama::Template;
 use axum::response::Response;
 use service::catalogue::Lang;

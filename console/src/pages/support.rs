@@ -1,9 +1,9 @@
 //! What helps when something is wrong: the log, a bundle for somebody else, and what this program is. For programs, the
 //! metrics and the description of the addresses.
 
-use crate::guard::Visit;
 use crate::pages::shown;
-use crate::reply::{self, Frame, answer};
+use crate::reply::{self, answer};
+use crate::visit::{Frame, Visit};
 use askama::Template;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};

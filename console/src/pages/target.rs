@@ -3,10 +3,11 @@
 use super::basket::{BasketRow, basket};
 use super::{shown, size};
 use crate::browse;
-use crate::guard::Visit;
-use crate::jobs::{self, Outcome, Standing, What};
-use crate::reply::{self, Frame, answer, see_other};
+use crate::jobs::{Outcome, Standing, What};
+use crate::reply::{self, answer, see_other};
+use crate::runner;
 use crate::sessions::Picked;
+use crate::visit::{Frame, Visit};
 use askama::Template;
 use axum::response::Response;
 use service::catalogue::report::console::{self as texts, Labels};
@@ -244,7 +245,7 @@ pub async fn go(visit: Visit) -> Response {
         let requests = requests(visit, context, &cancel)?;
         let target = Answers::of(visit).target(context)?;
         let shown = target.display().to_string();
-        let nr = jobs::bring_back(&visit.app, shown, cancel, requests)?;
+        let nr = runner::bring_back(&visit.app, shown, cancel, requests)?;
         if let Some(session) = &visit.session {
             session.basket().clear();
         }

@@ -2,10 +2,11 @@
 
 use super::target::percent;
 use crate::browse::bad;
-use crate::guard::Visit;
-use crate::jobs::{self, Job, Outcome, Standing, Upkeep, What};
+use crate::jobs::{Job, Outcome, Standing, Upkeep, What};
 use crate::pages::shown;
-use crate::reply::{self, Frame, answer, see_other};
+use crate::reply::{self, answer, see_other};
+use crate::runner;
+use crate::visit::{Frame, Visit};
 use askama::Template;
 use axum::response::Response;
 use service::catalogue::report::console::{self as texts, Labels};
@@ -47,7 +48,7 @@ pub async fn start(visit: Visit) -> Response {
         own.options.repo = Some(remote.into());
         own.options.repository_file = None;
         let what = What::Upkeep(kind, remote.to_string());
-        let nr = jobs::begin(&visit.app, what, cancel, move |face, job| {
+        let nr = runner::begin(&visit.app, what, cancel, move |face, job| {
             let done = perform(&own, kind, face, job);
             own.tighten();
             Ok(Outcome {

@@ -15,8 +15,8 @@ mod xml;
 use crate::browse::{self, Spot};
 use crate::download::{self, Sending};
 use crate::gate;
-use crate::guard::Visit;
 use crate::reply::{self, answer};
+use crate::visit::Visit;
 use askama::Template;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -49,7 +49,7 @@ static ONE: Mutex<()> = Mutex::new(());
 /// What a query asks for.
 pub fn opened(visit: &Visit) -> Result<(Spot, Arc<Repo>, Manifest), Failure> {
     let spot = Spot::of(&visit.query);
-    let repo = visit.app.repos.open(&visit.app, &spot.remote)?;
+    let repo = visit.app.open(&spot.remote)?;
     let manifest = repo.manifest(browse::id(&spot.snapshot)?)?;
     Ok((spot, repo, manifest))
 }

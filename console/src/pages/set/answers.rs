@@ -4,9 +4,9 @@
 use super::form::{TypedSet, wrong};
 use super::retention::{Picture, picture};
 use crate::browse;
-use crate::guard::Visit;
 use crate::pages::{Moment, shown, size};
-use crate::reply::{self, Frame, answer};
+use crate::reply::{self, answer};
+use crate::visit::{Frame, Visit};
 use askama::Template;
 use axum::response::Response;
 use jiff::Zoned;
@@ -248,10 +248,7 @@ fn retention_found(visit: &Visit, context: &Context, lang: Lang) -> Result<Pictu
 /// The snapshots that this machine made of the set, at its first destination.
 fn of_set(visit: &Visit, context: &Context, typed: &TypedSet) -> Result<Vec<SnapshotInfo>, Failure> {
     let first = typed.form.destinations.first();
-    let repo = visit
-        .app
-        .repos
-        .open(&visit.app, first.map(String::as_str).unwrap_or_default())?;
+    let repo = visit.app.open(first.map(String::as_str).unwrap_or_default())?;
     let host = context.host(None)?;
     let listing = browse::snapshots(context, &repo)?;
     let own = listing.facts.into_iter();

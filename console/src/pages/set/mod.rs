@@ -6,9 +6,9 @@ mod retention;
 mod tree;
 
 use crate::browse::bad;
-use crate::guard::Visit;
 use crate::pages::shown;
-use crate::reply::{self, Frame, answer, see_other};
+use crate::reply::{self, answer, see_other};
+use crate::visit::{Frame, Visit};
 use answers::{DiffLine, diff_lines};
 use askama::Template;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
