@@ -32,7 +32,7 @@ with_go() { # PROGRAM MODULE VERSION PACKAGE
     command -v go >/dev/null 2>&1 || return 1
     note "building $2 $3"
     rm -rf "$PEERS/go" && mkdir -p "$PEERS/go" && (
-        cd "$PEERS/go" && go mod init peer && go mod edit -require "$2@$3" &&
+        cd "$PEERS/go" && go mod init peer && go mod edit -require "$2@$3" && go mod download "$2@$3" &&
             printf 'package peer\nimport _ "%s"\n' "$4" >peer.go && go build -mod=mod -o "$PEERS/bin/$1" "$4"
     ) >"$PEERS/$1.log" 2>&1
 }
