@@ -36,6 +36,7 @@ run-failed = "b"
 run-finally = "c"
 run-timeout = "10m"
 standard-excludes = false
+source-snapshot = "auto"
 [sets.documents.commands]
 NAME = "pg_dump app"
 [sets.documents.retention]
@@ -71,6 +72,7 @@ on = "failure"
 overdue-after = "3d"
 overdue-again = "7d"
 monthly-usage = true
+desktop = true
 [notify.mail]
 server = "smtp.example.jp"
 port = 587
