@@ -27,6 +27,8 @@ have python3 || missing+=(python3)
 # The tests move a program's clock, and talk to a private D-Bus.
 have faketime || missing+=(faketime)
 have dbus-daemon || missing+=(dbus-daemon)
+# They ask servers with it.
+have curl || missing+=(curl)
 # They back up file systems that they make.
 have mkfs.btrfs || missing+=(btrfs-progs)
 # cargo-deny reads advisories from a repository of git's, which the tests make.
