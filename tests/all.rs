@@ -51,6 +51,7 @@ mod library;
 mod licences;
 mod limits;
 mod local_files;
+mod many_generations;
 mod models;
 mod mounted;
 mod moved;

@@ -216,7 +216,7 @@ impl Matches {
             (1, true) => ",{\"matches\":[",
             _ => ",",
         });
-        out.part(&json::entry(path, entry).to_string());
+        out.part(&json::entry_text(path, entry));
     }
 
     fn close(&mut self, out: &mut Lines) {

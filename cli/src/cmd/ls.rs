@@ -99,7 +99,7 @@ impl LsView {
             out.object(&head);
         }
         let line = match (terminal.json(), args.long) {
-            (true, _) => json::line(&json::node(path, entry)),
+            (true, _) => json::node_line(path, entry),
             (false, true) => text::long_entry(terminal.lang, path, entry, args.human_readable),
             (false, false) => escape(&text::absolute(path)),
         };
