@@ -202,7 +202,10 @@ mod tests {
             Kind::Fifo,
             Kind::Socket,
         ];
-        for (kind, trouble) in kinds.into_iter().zip([None, Some(Trouble::Changed)].into_iter().cycle()) {
+        for (kind, trouble) in kinds
+            .into_iter()
+            .zip([None, Some(Trouble::Changed)].into_iter().cycle())
+        {
             let of = Entry {
                 trouble,
                 ..sample(kind)
