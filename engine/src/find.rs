@@ -195,7 +195,7 @@ pub fn find(
         Ok(())
     };
     fetching(reader, repo.run().threads(2), order, |mut loader| {
-        let mut search = Search {
+        let mut search = NameSearch {
             wanted,
             memo: Memo::default(),
             path: Vec::new(),
@@ -211,14 +211,14 @@ pub fn find(
 }
 
 /// A search, and what it knows of segments.
-struct Search<'a> {
+struct NameSearch<'a> {
     wanted: &'a FindQuery,
     memo: Memo,
     /// Where paths are made.
     path: Vec<u8>,
 }
 
-impl Search<'_> {
+impl NameSearch<'_> {
     /// Goes through one generation.
     fn one<L>(
         &mut self,
@@ -229,7 +229,7 @@ impl Search<'_> {
     where
         L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>,
     {
-        let Search { wanted, memo, path } = self;
+        let NameSearch { wanted, memo, path } = self;
         tree.stand_before(&wanted.below, b"")?;
         while let Some(piece) = wanted.piece_ahead(tree)? {
             cancel.check()?;
