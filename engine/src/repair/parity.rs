@@ -38,7 +38,7 @@ pub fn parity(
     monitor: &dyn Monitor,
 ) -> Result<ParityRepaired> {
     on(
-        &*remote::open(location, &run.link)?,
+        &*run.storage(location)?,
         run,
         percent,
         dry_run,
