@@ -31,6 +31,7 @@ have dbus-daemon || missing+=(dbus-daemon)
 have curl || missing+=(curl)
 # They back up file systems that they make.
 have mkfs.btrfs || missing+=(btrfs-progs)
+have mkntfs || missing+=(ntfs-3g)
 # cargo-deny reads advisories from a repository of git's, which the tests make.
 have git || missing+=(git)
 
