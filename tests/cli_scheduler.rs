@@ -53,6 +53,8 @@ fn launchd_reads_it() {
     ] {
         assert_eq!(list[key], value, "{key}");
     }
+    // No key but these, which launchd.plist(5) has.
+    assert_eq!(list.as_object().unwrap().len(), 9, "{list}");
     let known = home
         .ok(&["schedule", "show", "--for", "launchd", "--json"])
         .summary();
@@ -124,7 +126,18 @@ fn task_scheduler_reads_it() {
             && arguments.ends_with("dedup-under-test\" --quiet run --due"),
         "{arguments}"
     );
-    // No element but these, which the schema has (MS-TSCH).
+    // The schema (MS-TSCH, 2.5.3.1) has a trigger's elements in this order, and all others in any.
+    let triggers = found.iter().filter_map(|(path, _)| path.strip_prefix("Task/Triggers/TimeTrigger/"));
+    assert_eq!(
+        triggers.collect::<Vec<_>>(),
+        [
+            "Enabled",
+            "StartBoundary",
+            "Repetition/Interval",
+            "Repetition/StopAtDurationEnd"
+        ]
+    );
+    // No element but these, which it has.
     assert_eq!(found.len(), 13 + 4 + 2 + 2 + 1, "{found:#?}");
 }
 

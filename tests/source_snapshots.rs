@@ -1,6 +1,8 @@
 //! Sources that are read in snapshots of their file system, on a real btrfs in a file. Needs root, `mkfs.btrfs` and `btrfs`;
 //! where one of them is missing, the tests that need them say so and do nothing.
 
+mod zfs;
+
 use kit::program::{Home, number, string};
 use std::fs;
 use std::io::Write;
