@@ -127,7 +127,9 @@ fn task_scheduler_reads_it() {
         "{arguments}"
     );
     // The schema (MS-TSCH, 2.5.3.1) has a trigger's elements in this order, and all others in any.
-    let triggers = found.iter().filter_map(|(path, _)| path.strip_prefix("Task/Triggers/TimeTrigger/"));
+    let triggers = found
+        .iter()
+        .filter_map(|(path, _)| path.strip_prefix("Task/Triggers/TimeTrigger/"));
     assert_eq!(
         triggers.collect::<Vec<_>>(),
         [

@@ -44,7 +44,11 @@ fn the_password_for_mail_is_wrong() {
     known_for_long(&home, "docs");
     let run = home.run_with(&trusting, &["--quiet", "run", "--due"]).ends(0);
     assert!(run.err.contains("could not notify by mail"), "{}", run.err);
-    assert!(run.err.contains("535") && !run.err.contains("mistaken"), "{}", run.err);
+    assert!(
+        run.err.contains("535") && !run.err.contains("mistaken"),
+        "{}",
+        run.err
+    );
     assert_eq!(words(&history(&home), "status"), ["completed"]);
     let waiting = || home.ok(&["status", "--json"]).summary()["notifications"].clone();
     assert_eq!(number(&waiting(), "waiting"), 1);
@@ -52,8 +56,15 @@ fn the_password_for_mail_is_wrong() {
     home.write("smtp", "right\n");
     // Whoever mends it does not wait for the next attempt.
     home.run_with(&trusting, &["notify", "test"]).ends(0);
-    let subjects: Vec<String> = smtp.letters().iter().map(|letter| header(letter, "Subject")).collect();
-    assert!(subjects.iter().any(|subject| subject.contains("test")), "{subjects:?}");
+    let subjects: Vec<String> = smtp
+        .letters()
+        .iter()
+        .map(|letter| header(letter, "Subject"))
+        .collect();
+    assert!(
+        subjects.iter().any(|subject| subject.contains("test")),
+        "{subjects:?}"
+    );
 }
 
 /// Without a state directory nothing would say what has run, so nothing runs by itself, and each look says why.
@@ -77,7 +88,8 @@ fn the_state_directory_cannot_be_written() {
 #[test]
 fn a_command_before_the_backup_that_hangs() {
     let smtp = Smtp::start(SmtpOptions::default());
-    let hooks = "run-before = 'sleep 1000 | cat'\nrun-timeout = '1s'\nrun-failed = 'echo $DEDUP_STATUS > ~/failed'";
+    let hooks =
+        "run-before = 'sleep 1000 | cat'\nrun-timeout = '1s'\nrun-failed = 'echo $DEDUP_STATUS > ~/failed'";
     let home = home(&set(&format!("schedule = '{YEARLY}'\n{hooks}")));
     add(&home, &mail(smtp.port, "tls = 'none'"));
     known_for_long(&home, "docs");
@@ -108,7 +120,8 @@ impl Windows {
             done.is_ok_and(|done| done.status.success())
         };
         let (image, place) = (image.to_str().unwrap(), at.to_str().unwrap());
-        let made = run("mkntfs", &["-F", "-q", image]) && run("ntfs-3g", &["-o", "windows_names", image, place]);
+        let made =
+            run("mkntfs", &["-F", "-q", image]) && run("ntfs-3g", &["-o", "windows_names", image, place]);
         if !made {
             eprintln!("no NTFS can be mounted here (root, mkntfs, ntfs-3g): nothing was tested");
         }
@@ -127,7 +140,9 @@ impl Drop for Windows {
 #[test]
 fn names_that_a_destination_forbids() {
     let home = home(&set(""));
-    let Some(_windows) = Windows::mounted(&home) else { return };
+    let Some(_windows) = Windows::mounted(&home) else {
+        return;
+    };
     home.write("docs/a:b", "forbidden");
     home.write("docs/folder?/inside", "below");
     let key = home.text("windows.key");
@@ -137,10 +152,18 @@ fn names_that_a_destination_forbids() {
     home.ok(&at(&["backup", "docs"]));
     home.ok(&at(&["check", "--read-data"]));
     home.ok(&at(&["restore", "--target", "out"]));
-    let within = |target: &str, name: &str| home.path(target).join(home.path("docs").strip_prefix("/").unwrap()).join(name);
+    let within = |target: &str, name: &str| {
+        home.path(target)
+            .join(home.path("docs").strip_prefix("/").unwrap())
+            .join(name)
+    };
     assert_eq!(fs::read(within("out", "a:b")).unwrap(), b"forbidden");
     let run = home.ends(3, &at(&["restore", "--target", "windows/out"]));
-    assert!(run.err.contains("a:b") && run.err.contains("does not allow this name"), "{}", run.err);
+    assert!(
+        run.err.contains("a:b") && run.err.contains("does not allow this name"),
+        "{}",
+        run.err
+    );
     assert_eq!(fs::read(within("windows/out", "letter")).unwrap(), b"letter");
     let run = home.ends(3, &at(&["--lang", "ja", "restore", "--target", "windows/out"]));
     assert!(run.err.contains("使えない名前"), "{}", run.err);

@@ -101,14 +101,14 @@ impl Week {
                 (format!("{asked}.*: ?$"), *answer)
             })
             .collect();
-        let steps: Vec<(&str, &str)> = steps.iter().map(|(asked, answer)| (asked.as_str(), *answer)).collect();
+        let steps: Vec<(&str, &str)> = steps
+            .iter()
+            .map(|(asked, answer)| (asked.as_str(), *answer))
+            .collect();
         let run = on_terminal(&self.command(&["setup"]), &steps);
         assert_eq!(run.code, 0, "{}\n{}", run.out, run.err);
         let called = fs::read_to_string(self.home.path("systemctl")).unwrap();
-        assert_eq!(
-            called,
-            "--user daemon-reload\n--user enable --now dedup.timer\n"
-        );
+        assert_eq!(called, "--user daemon-reload\n--user enable --now dedup.timer\n");
     }
 
     /// What systemd would do at each tick.
@@ -118,7 +118,10 @@ impl Week {
             fs::read_to_string(path).unwrap()
         };
         let (service, timer) = (unit("dedup.service"), unit("dedup.timer"));
-        assert!(timer.contains("OnCalendar=*:0/5") && timer.contains("Persistent=true"), "{timer}");
+        assert!(
+            timer.contains("OnCalendar=*:0/5") && timer.contains("Persistent=true"),
+            "{timer}"
+        );
         let values = |key: &'static str| {
             let lines = service.lines().filter_map(move |line| line.strip_prefix(key));
             lines.map(unit_words).collect::<Vec<_>>()
@@ -136,7 +139,11 @@ impl Week {
     /// The program, as it runs at this moment for somebody who is logged in.
     fn command(&self, args: &[&str]) -> Command {
         let mut program = self.home.command(args);
-        let locale = if self.lang == "ja" { "ja_JP.UTF-8" } else { "C.UTF-8" };
+        let locale = if self.lang == "ja" {
+            "ja_JP.UTF-8"
+        } else {
+            "C.UTF-8"
+        };
         program.env("LANG", locale);
         self.now(program)
     }
@@ -344,7 +351,10 @@ fn a_week() {
         );
         let metrics = fs::read_to_string(week.home.path("dedup.prom")).unwrap();
         for line in [
-            format!("dedup_last_success_timestamp_seconds{{set=\"docs\"}} {}", success.as_second()),
+            format!(
+                "dedup_last_success_timestamp_seconds{{set=\"docs\"}} {}",
+                success.as_second()
+            ),
             "dedup_last_completed{set=\"docs\"} 1".to_string(),
         ] {
             assert!(metrics.contains(&line), "no {line} in {metrics}");

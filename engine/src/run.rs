@@ -2,8 +2,8 @@
 
 pub use crate::cpu::CpuShare;
 pub use chunkstore::cancel::CancelToken;
-pub use chunkstore::remote::{Bandwidth, Link};
 use chunkstore::remote::{self, Remote};
+pub use chunkstore::remote::{Bandwidth, Link};
 use jiff::Timestamp;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};

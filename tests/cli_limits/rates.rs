@@ -3,7 +3,7 @@
 
 use super::Laptop;
 use kit::generation::noise;
-use kit::program::{Run, at_moment};
+use kit::program::at_moment;
 use kit::servers::{Forward, Rclone, Serve};
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -140,7 +140,10 @@ fn the_rate_rises_when_nobody_uses_the_machine_any_more() {
         let changed = Instant::now();
         assert_eq!(child.wait().unwrap().code(), Some(0), "{set}");
         let seconds = changed.elapsed().as_secs_f64();
-        assert!(seconds < slow(22) / 2.0, "{set}: the rest was sent in {seconds} s");
+        assert!(
+            seconds < slow(22) / 2.0,
+            "{set}: the rest was sent in {seconds} s"
+        );
     }
     // And it falls when somebody comes back: nothing that was granted meanwhile is left over.
     wire.laptop.home.write("far/more", noise(3, 24 * MIB));
@@ -174,15 +177,15 @@ fn who_waits_for_a_low_rate_is_not_stalled() {
     let Some(wire) = Wire::new("who_waits_for_a_low_rate_is_not_stalled", "") else {
         return;
     };
-    wire.fill("far", 1);
+    wire.laptop.home.write("far/noise", noise(1, 256 << 10));
     let file = ".config/dedup/dedup.toml";
     let text = fs::read_to_string(wire.laptop.home.path(file)).unwrap();
-    // 64 KiB a second and a half.
-    wire.laptop.home.write(
-        file,
-        text.replace("/new/p1'", "/new/p1?timeout=1&retry=1'")
-            .replace("[limits]\n", "[limits]\nupload = '44K'\n"),
-    );
-    let run = Run::of(wire.laptop.command(&["run", "far"]).output().unwrap());
-    run.ends(0);
+    // A piece of 64 KiB takes four seconds.
+    let text = text
+        .replace("/new/p1'", "/new/p1?timeout=3&retry=3'")
+        .replace("[limits]\n", "[limits]\nupload = '16K'\n");
+    assert!(text.contains("timeout=3"), "{text}");
+    wire.laptop.home.write(file, text);
+    let seconds = wire.takes(&["run", "far"]);
+    assert!(seconds > 12.0, "{seconds} s");
 }

@@ -119,8 +119,11 @@ fn every_job_keeps_to_it() {
 fn all_of_a_run_by_itself_is_nice() {
     let laptop = Laptop::new("");
     let home = &laptop.home;
-    home.run_with(&[("DEDUP_PASSWORD", "sesame")], &["-r", "repo", "init", "--no-recovery"])
-        .ends(0);
+    home.run_with(
+        &[("DEDUP_PASSWORD", "sesame")],
+        &["-r", "repo", "init", "--no-recovery"],
+    )
+    .ends(0);
     let repo = home.text("repo");
     let text = format!(
         "[remotes.main]\nurl = '{repo}'\npassword-command = 'cat /proc/$PPID/task/*/stat >> ~/opened; echo sesame'\n\

@@ -151,15 +151,26 @@ fn the_timer_is_installed() {
     for words in ["started the timer", "enable-linger", "All is set up"] {
         assert!(run.out.contains(words), "no '{words}' in {}", run.out);
     }
-    assert_eq!((read("enabled").trim(), read("active").trim()), ("enabled", "active"));
+    assert_eq!(
+        (read("enabled").trim(), read("active").trim()),
+        ("enabled", "active")
+    );
     let result = read("result");
-    for line in ["Result=success", "ExecMainStatus=0", "Nice=10", "IOSchedulingPriority=7"] {
+    for line in [
+        "Result=success",
+        "ExecMainStatus=0",
+        "Nice=10",
+        "IOSchedulingPriority=7",
+    ] {
         assert!(result.contains(line), "{result}");
     }
     assert!(read("next").contains("dedup.service"), "{}", read("next"));
     // systemd itself finds nothing wrong with the files that were written.
     let units = ["dedup.service", "dedup.timer"].map(|name| home.path(".config/systemd/user").join(name));
-    let verified = Command::new("systemd-analyze").args(["--user", "verify"]).args(&units).output();
+    let verified = Command::new("systemd-analyze")
+        .args(["--user", "verify"])
+        .args(&units)
+        .output();
     let verified = verified.unwrap();
     let said = String::from_utf8_lossy(&verified.stderr);
     assert!(verified.status.success() && !said.contains("dedup."), "{said}");
@@ -170,7 +181,10 @@ fn the_timer_is_installed() {
 fn a_timer_that_cannot_be_installed() {
     let home = empty_home();
     let docs = home.text("docs");
-    home.write("bin/systemctl", "#!/bin/sh\necho \"$@\" >>\"$HOME/called\"\necho 'Failed to connect to bus' >&2\nexit 1\n");
+    home.write(
+        "bin/systemctl",
+        "#!/bin/sh\necho \"$@\" >>\"$HOME/called\"\necho 'Failed to connect to bus' >&2\nexit 1\n",
+    );
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(home.path("bin/systemctl"), mode).unwrap();
     let path = format!("{}:{}", home.text("bin"), std::env::var("PATH").unwrap());
@@ -179,7 +193,10 @@ fn a_timer_that_cannot_be_installed() {
     for words in ["Failed to connect to bus", "crontab -e", "All is set up"] {
         assert!(run.out.contains(words), "no '{words}' in {}", run.out);
     }
-    assert_eq!(fs::read_to_string(home.path("called")).unwrap(), "--user daemon-reload\n");
+    assert_eq!(
+        fs::read_to_string(home.path("called")).unwrap(),
+        "--user daemon-reload\n"
+    );
     assert_eq!(home.ok(&["-r", "main", "snapshots", "--json"]).objects().len(), 1);
 }
 

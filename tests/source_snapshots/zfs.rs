@@ -55,7 +55,8 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         let destroyed = (0..50).any(|_| {
-            let is_gone = run("zpool", &["destroy", "-f", &self.name]) || !run("zpool", &["list", &self.name]);
+            let is_gone =
+                run("zpool", &["destroy", "-f", &self.name]) || !run("zpool", &["list", &self.name]);
             if !is_gone {
                 std::thread::sleep(Duration::from_millis(200));
             }
@@ -65,7 +66,11 @@ impl Drop for Pool {
             let _ = daemon.kill();
             let _ = daemon.wait();
         }
-        assert!(destroyed || std::thread::panicking(), "the pool {} is left", self.name);
+        assert!(
+            destroyed || std::thread::panicking(),
+            "the pool {} is left",
+            self.name
+        );
     }
 }
 
@@ -91,11 +96,24 @@ fn held(home: &Home) -> Child {
         assert!(run("mkfifo", &[&fifo]));
     }
     let source = home.text("mnt");
-    let args = ["backup", "--source-snapshot", "required", "--read-special", &source, &fifo];
-    let child = home.command(&args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let args = [
+        "backup",
+        "--source-snapshot",
+        "required",
+        "--read-special",
+        &source,
+        &fifo,
+    ];
+    let child = home
+        .command(&args)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
     let deadline = Instant::now() + Duration::from_secs(120);
     let is_made = |folder: &str, file: &str| {
-        let entries = fs::read_dir(home.path(folder).join(SNAPSHOTS)).into_iter().flatten();
+        let entries = fs::read_dir(home.path(folder).join(SNAPSHOTS))
+            .into_iter()
+            .flatten();
         entries.flatten().any(|entry| entry.path().join(file).exists())
     };
     while !(is_made("mnt", "a") && is_made("mnt/below", "b")) {
@@ -121,7 +139,10 @@ fn on_zfs() {
     let done = child.wait_with_output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let dump = |file: &str| home.run(&["dump", &home.text(&format!("mnt/{file}"))]);
-    assert_eq!((dump("a").out.as_str(), dump("below/b").out.as_str()), ("one", "one"));
+    assert_eq!(
+        (dump("a").out.as_str(), dump("below/b").out.as_str()),
+        ("one", "one")
+    );
     assert_ne!(dump("new").code, 0);
     assert!(!home.ok(&["ls", "--json"]).out.contains(SNAPSHOTS));
     assert_eq!(pool.left(), [] as [String; 0]);

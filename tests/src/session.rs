@@ -27,7 +27,16 @@ pub fn in_session(program: &Command, script: &str, test: &str) -> Option<Command
     }
     let mut session = Command::new("unshare");
     session
-        .args(["-m", "--propagation", "private", "sh", "-c", SESSION, "sh", script])
+        .args([
+            "-m",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            SESSION,
+            "sh",
+            script,
+        ])
         .env_clear()
         .stdin(Stdio::null());
     if let Some(folder) = program.get_current_dir() {

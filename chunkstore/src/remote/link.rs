@@ -45,7 +45,9 @@ impl Schedule {
     /// What may have gone by now. Bandwidth that nobody used is not saved up.
     fn pass(&mut self, now: Instant) {
         let asked = self.asked as f64;
-        let passed = self.at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        let passed = self
+            .at
+            .map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         self.gone = match self.limit {
             Some(limit) => (self.gone + passed.as_secs_f64() * limit as f64).min(asked),
             None => asked,

@@ -96,7 +96,9 @@ impl RestoreProblem {
     pub fn refuses_name(&self) -> bool {
         match self.origin() {
             RestoreProblem::UnsafeName { .. } => true,
-            RestoreProblem::Io { operation, error } => names_something(*operation) && errno::is_bad_name(error),
+            RestoreProblem::Io { operation, error } => {
+                names_something(*operation) && errno::is_bad_name(error)
+            }
             _ => false,
         }
     }

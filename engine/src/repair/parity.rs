@@ -37,13 +37,7 @@ pub fn parity(
     dry_run: bool,
     monitor: &dyn Monitor,
 ) -> Result<ParityRepaired> {
-    on(
-        &*run.storage(location)?,
-        run,
-        percent,
-        dry_run,
-        monitor,
-    )
+    on(&*run.storage(location)?, run, percent, dry_run, monitor)
 }
 
 /// The same on an opened remote.

@@ -34,7 +34,11 @@ fn root_of(dir: &Path) -> Option<PathBuf> {
 
 fn create(root: &Path, to: &Path) -> Result<(), ToolError> {
     let args = ["subvolume", "snapshot", "-r"].map(OsStr::new);
-    run(PROGRAM, &[&args[..], &[root.as_os_str(), to.as_os_str()]].concat()).map(drop)
+    run(
+        PROGRAM,
+        &[&args[..], &[root.as_os_str(), to.as_os_str()]].concat(),
+    )
+    .map(drop)
 }
 
 fn delete(path: &Path) -> Result<(), ToolError> {

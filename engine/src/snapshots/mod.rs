@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 /// More subvolumes below a source are not snapshotted.
@@ -41,6 +41,12 @@ struct SnapshotTool {
     delete: fn(&Path) -> Result<(), ToolError>,
     /// The roots of the subvolumes directly below one, which a snapshot of it lacks.
     nested: fn(&Path) -> Result<Vec<PathBuf>, ToolError>,
+}
+
+impl SnapshotTool {
+    fn is_for(&self, file_system: &str) -> bool {
+        self.file_systems.contains(&file_system)
+    }
 }
 
 const TOOLS: &[SnapshotTool] = &[btrfs::TOOL, zfs::TOOL];
@@ -164,7 +170,7 @@ impl SourceSnapshots {
         };
         let mut tools = TOOLS.iter();
         let tool = tools
-            .find(|tool| tool.file_systems.contains(&file_system.as_str()))
+            .find(|tool| tool.is_for(&file_system))
             .ok_or_else(not_supported)?;
         if process::user_id() != 0 {
             return Err(NoSnapshot::NotPermitted { source: source() });
@@ -199,17 +205,29 @@ impl SourceSnapshots {
                 roots.push(nested);
             }
         }
-        // A snapshot lacks what is mounted below: that is read where it is, or in a snapshot of its own.
+        self.add_mounts(tool, path, real, mounts)
+    }
+
+    /// A snapshot lacks what is mounted below: that is read where it is, or in a snapshot of its own.
+    fn add_mounts(
+        &mut self,
+        tool: &'static SnapshotTool,
+        path: &Path,
+        real: &Path,
+        mounts: &Mounts,
+    ) -> Result<(), NoSnapshot> {
+        let is_ours = |part: Component<'_>| part.as_os_str().as_encoded_bytes() == SNAPSHOTS_FOLDER;
         for mount in mounts.below(real) {
             let Ok(below) = mount.strip_prefix(real) else {
                 continue;
             };
-            let at = path.join(below);
-            if at.components().any(|part| part.as_os_str().as_encoded_bytes() == SNAPSHOTS_FOLDER) {
-                // A snapshot, of another run.
+            if below.components().any(is_ours) {
+                // The snapshot of another run.
                 continue;
             }
-            let root = (tool.file_systems.contains(&mounts.file_system_of(mount).as_str()))
+            let at = path.join(below);
+            let root = tool
+                .is_for(&mounts.file_system_of(mount))
                 .then(|| (tool.root_of)(mount))
                 .flatten();
             match root {

@@ -43,7 +43,11 @@ fn names(root: &Path, place: &Path) -> Result<(OsString, OsString), ToolError> {
         stderr: format!("no dataset is mounted at {}", root.display()),
     };
     let dataset = Mounts::read().source_of(root).ok_or_else(unknown)?;
-    let id = place.file_name().ok_or_else(unknown)?.to_string_lossy().into_owned();
+    let id = place
+        .file_name()
+        .ok_or_else(unknown)?
+        .to_string_lossy()
+        .into_owned();
     Ok((
         format!("{dataset}@dedup-{id}").into(),
         format!("{dataset}/dedup-{id}").into(),
