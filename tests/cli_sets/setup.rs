@@ -5,6 +5,7 @@ use kit::servers::postbox::{Smtp, SmtpOptions};
 use kit::session::in_session;
 use kit::terminal::on_terminal;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 fn empty_home() -> Home {
@@ -185,7 +186,7 @@ fn a_timer_that_cannot_be_installed() {
         "bin/systemctl",
         "#!/bin/sh\necho \"$@\" >>\"$HOME/called\"\necho 'Failed to connect to bus' >&2\nexit 1\n",
     );
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    let mode = fs::Permissions::from_mode(0o755);
     fs::set_permissions(home.path("bin/systemctl"), mode).unwrap();
     let path = format!("{}:{}", home.text("bin"), std::env::var("PATH").unwrap());
     let run = home.on_terminal(&[("PATH", &path)], &["setup"], &shortest(&docs, "yes"));
