@@ -147,7 +147,7 @@ fn names_that_a_destination_forbids() {
     home.write("docs/folder?/inside", "below");
     let key = home.text("windows.key");
     let there = ["-r", "windows/repo", "--key-file", &key];
-    let at = |args: &[&str]| [&there[..], args].concat();
+    let at = |args: &[&str]| -> Vec<String> { there.iter().chain(args).map(ToString::to_string).collect() };
     home.ok(&at(&["init", "--no-recovery"]));
     home.ok(&at(&["backup", "docs"]));
     home.ok(&at(&["check", "--read-data"]));

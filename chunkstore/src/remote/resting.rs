@@ -104,7 +104,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let rests = Arc::new(AtomicUsize::new(0));
         let counted = rests.clone();
-        let count = move || drop(counted.fetch_add(1, Relaxed));
+        let count = move || {
+            counted.fetch_add(1, Relaxed);
+        };
         let remote = resting(Arc::new(Local::new(dir.path())), Box::new(count));
         let name = ObjectName::pack(PackId([1; 32]));
         remote.publish(&name, Bytes::from_static(b"bytes")).unwrap();

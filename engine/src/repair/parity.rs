@@ -10,7 +10,7 @@ use crate::run::RunContext;
 use chunkstore::config;
 use chunkstore::object::cap;
 use chunkstore::parity::{self, Mended};
-use chunkstore::remote::{self, Kind, ObjectName, Remote};
+use chunkstore::remote::{Kind, ObjectName, Remote};
 use chunkstore::{Error as StoreError, PackId, RepoId};
 use std::collections::BTreeSet;
 
