@@ -38,9 +38,10 @@ fn root_of(dir: &Path) -> Option<PathBuf> {
 
 /// The names of the snapshot and of its clone.
 fn names(root: &Path, place: &Path) -> Result<(OsString, OsString), ToolError> {
+    // It was mounted when the root was looked for.
     let unknown = || ToolError {
-        command: format!("{PROGRAM} snapshot"),
-        stderr: format!("no dataset is mounted at {}", root.display()),
+        command: format!("{PROGRAM} list {}", root.display()),
+        stderr: String::new(),
     };
     let dataset = Mounts::read().source_of(root).ok_or_else(unknown)?;
     let id = place
