@@ -141,3 +141,16 @@ fn there_is_no_prose_below_service() {
     }
     none("a text where a value is wanted", wrong);
 }
+
+/// What `{:?}` makes is for developers. In the catalogue it would mean that a variant has no text.
+#[test]
+fn no_text_shows_what_debug_makes() {
+    let shown = files("rs").into_iter().filter(|(path, source)| {
+        let lines: Vec<&str> = source.lines().take(body(source)).collect();
+        let code = lines.join("\n");
+        path.starts_with("service/src/catalogue/")
+            && !is_test_module(path)
+            && (code.contains(":?}") || code.contains(":#?}"))
+    });
+    none("Debug output in a text", shown.map(|(path, _)| path).collect());
+}

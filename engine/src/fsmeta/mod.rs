@@ -14,9 +14,9 @@ use std::cmp::Ordering;
 use std::io;
 
 pub use changes::Changes;
-pub use words::{Blank, FileId, FollowLinks, Trust};
 #[cfg(test)]
 pub use changes::{End, Event, How, Watch};
+pub use words::{Blank, FileId, FollowLinks, Trust};
 
 #[cfg(target_os = "linux")]
 mod linux;

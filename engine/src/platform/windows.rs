@@ -21,42 +21,42 @@ pub(super) const OF_PROCESSES: [&str; 0] = [];
 /// What Windows reports, and the number of Linux that is recorded for it. The first one stands for the number when that
 /// is read.
 const NUMBERS: [(i32, i32); 36] = [
-    (2, NOT_FOUND),        // ERROR_FILE_NOT_FOUND
-    (3, NOT_FOUND),        // ERROR_PATH_NOT_FOUND
-    (1314, NOT_PERMITTED), // ERROR_PRIVILEGE_NOT_HELD
-    (1117, INPUT_OUTPUT),  // ERROR_IO_DEVICE
-    (23, INPUT_OUTPUT),    // ERROR_CRC
-    (27, INPUT_OUTPUT),    // ERROR_SECTOR_NOT_FOUND
-    (29, INPUT_OUTPUT),    // ERROR_WRITE_FAULT
-    (30, INPUT_OUTPUT),    // ERROR_READ_FAULT
+    (2, NOT_FOUND),         // ERROR_FILE_NOT_FOUND
+    (3, NOT_FOUND),         // ERROR_PATH_NOT_FOUND
+    (1314, NOT_PERMITTED),  // ERROR_PRIVILEGE_NOT_HELD
+    (1117, INPUT_OUTPUT),   // ERROR_IO_DEVICE
+    (23, INPUT_OUTPUT),     // ERROR_CRC
+    (27, INPUT_OUTPUT),     // ERROR_SECTOR_NOT_FOUND
+    (29, INPUT_OUTPUT),     // ERROR_WRITE_FAULT
+    (30, INPUT_OUTPUT),     // ERROR_READ_FAULT
     (267, NOT_A_DIRECTORY), // ERROR_DIRECTORY
-    (50, NOT_SUPPORTED), // ERROR_NOT_SUPPORTED
-    (1, NOT_SUPPORTED), // ERROR_INVALID_FUNCTION
-    (8, 12),            // ERROR_NOT_ENOUGH_MEMORY: ENOMEM
-    (14, 12),           // ERROR_OUTOFMEMORY
-    (5, 13),            // ERROR_ACCESS_DENIED: EACCES
-    (32, 16),           // ERROR_SHARING_VIOLATION: EBUSY
-    (33, 16),           // ERROR_LOCK_VIOLATION
-    (170, 16),          // ERROR_BUSY
-    (80, 17),           // ERROR_FILE_EXISTS: EEXIST
-    (183, 17),          // ERROR_ALREADY_EXISTS
-    (17, 18),           // ERROR_NOT_SAME_DEVICE: EXDEV
-    (336, 21),          // ERROR_DIRECTORY_NOT_SUPPORTED: EISDIR
-    (87, 22),           // ERROR_INVALID_PARAMETER: EINVAL
-    (123, 22),          // ERROR_INVALID_NAME
-    (1450, 23),         // ERROR_NO_SYSTEM_RESOURCES: ENFILE
-    (4, 24),            // ERROR_TOO_MANY_OPEN_FILES: EMFILE
-    (223, 27),          // ERROR_FILE_TOO_LARGE: EFBIG
-    (112, 28),          // ERROR_DISK_FULL: ENOSPC
-    (39, 28),           // ERROR_HANDLE_DISK_FULL
-    (19, 30),           // ERROR_WRITE_PROTECT: EROFS
-    (206, 36),          // ERROR_FILENAME_EXCED_RANGE: ENAMETOOLONG
-    (145, 39),          // ERROR_DIR_NOT_EMPTY: ENOTEMPTY
-    (1295, 122),        // ERROR_DISK_QUOTA_EXCEEDED: EDQUOT
-    (121, 110),         // ERROR_SEM_TIMEOUT: ETIMEDOUT
-    (53, 113),          // ERROR_BAD_NETPATH: EHOSTUNREACH
-    (64, 104),          // ERROR_NETNAME_DELETED: ECONNRESET
-    (67, 113),          // ERROR_BAD_NET_NAME
+    (50, NOT_SUPPORTED),    // ERROR_NOT_SUPPORTED
+    (1, NOT_SUPPORTED),     // ERROR_INVALID_FUNCTION
+    (8, 12),                // ERROR_NOT_ENOUGH_MEMORY: ENOMEM
+    (14, 12),               // ERROR_OUTOFMEMORY
+    (5, 13),                // ERROR_ACCESS_DENIED: EACCES
+    (32, 16),               // ERROR_SHARING_VIOLATION: EBUSY
+    (33, 16),               // ERROR_LOCK_VIOLATION
+    (170, 16),              // ERROR_BUSY
+    (80, 17),               // ERROR_FILE_EXISTS: EEXIST
+    (183, 17),              // ERROR_ALREADY_EXISTS
+    (17, 18),               // ERROR_NOT_SAME_DEVICE: EXDEV
+    (336, 21),              // ERROR_DIRECTORY_NOT_SUPPORTED: EISDIR
+    (87, 22),               // ERROR_INVALID_PARAMETER: EINVAL
+    (123, 22),              // ERROR_INVALID_NAME
+    (1450, 23),             // ERROR_NO_SYSTEM_RESOURCES: ENFILE
+    (4, 24),                // ERROR_TOO_MANY_OPEN_FILES: EMFILE
+    (223, 27),              // ERROR_FILE_TOO_LARGE: EFBIG
+    (112, 28),              // ERROR_DISK_FULL: ENOSPC
+    (39, 28),               // ERROR_HANDLE_DISK_FULL
+    (19, 30),               // ERROR_WRITE_PROTECT: EROFS
+    (206, 36),              // ERROR_FILENAME_EXCED_RANGE: ENAMETOOLONG
+    (145, 39),              // ERROR_DIR_NOT_EMPTY: ENOTEMPTY
+    (1295, 122),            // ERROR_DISK_QUOTA_EXCEEDED: EDQUOT
+    (121, 110),             // ERROR_SEM_TIMEOUT: ETIMEDOUT
+    (53, 113),              // ERROR_BAD_NETPATH: EHOSTUNREACH
+    (64, 104),              // ERROR_NETNAME_DELETED: ECONNRESET
+    (67, 113),              // ERROR_BAD_NET_NAME
 ];
 
 pub(super) fn errno_of(error: &io::Error) -> Option<i32> {
@@ -149,7 +149,13 @@ pub(super) fn from_root(path: &[u8]) -> PathBuf {
 
 /// Appends names in WTF-8, joined by `\`. What is none becomes U+FFFD.
 fn push_wide(wide: &mut Vec<u16>, mut bytes: &[u8]) {
-    let separator = |unit: u16| if unit == u16::from(b'/') { u16::from(b'\\') } else { unit };
+    let separator = |unit: u16| {
+        if unit == u16::from(b'/') {
+            u16::from(b'\\')
+        } else {
+            unit
+        }
+    };
     while let Some(chunk) = bytes.utf8_chunks().next() {
         wide.extend(chunk.valid().encode_utf16().map(separator));
         bytes = bytes.get(chunk.valid().len()..).unwrap_or_default();

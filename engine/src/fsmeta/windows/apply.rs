@@ -22,13 +22,7 @@ impl ApplyOptions {
     }
 }
 
-pub fn apply_meta(
-    _: &At<'_>,
-    _: &Kind,
-    _: &Meta,
-    _: &ApplyOptions,
-    _: &Owners,
-) -> Vec<ApplyProblem> {
+pub fn apply_meta(_: &At<'_>, _: &Kind, _: &Meta, _: &ApplyOptions, _: &Owners) -> Vec<ApplyProblem> {
     vec![ApplyProblem {
         part: MetaPart::All,
         errno: NOT_SUPPORTED,

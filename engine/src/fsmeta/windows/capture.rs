@@ -98,7 +98,10 @@ pub fn stat_path(path: &Path) -> io::Result<(Kind, Meta)> {
 }
 
 fn of_path(path: &Path, follow: FollowLinks, blank: &Blank) -> io::Result<(Kind, Meta)> {
-    of_file(&options(follow).access_mode(FILE_READ_ATTRIBUTES).open(path)?, blank)
+    of_file(
+        &options(follow).access_mode(FILE_READ_ATTRIBUTES).open(path)?,
+        blank,
+    )
 }
 
 fn of_file(file: &File, blank: &Blank) -> io::Result<(Kind, Meta)> {
