@@ -26,6 +26,7 @@ mod cli_sets;
 mod cli_sources;
 mod cli_start;
 mod cli_week;
+mod completions;
 mod concurrency;
 mod conformance;
 mod console;

@@ -261,6 +261,9 @@ pub enum Command {
     Bench(BenchArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
+    /// Print what can follow an unfinished command line; for the scripts that 'completions' prints
+    #[command(hide = true)]
+    Complete(program::CompleteArgs),
     /// Do nothing, because there are no locks; for scripts written for restic
     #[command(hide = true)]
     Unlock,
@@ -285,7 +288,7 @@ impl Command {
             Command::Version(args) => !args.check,
             command => matches!(
                 command,
-                Command::Help(_) | Command::About | Command::Completions(_)
+                Command::Help(_) | Command::About | Command::Completions(_) | Command::Complete(_)
             ),
         }
     }

@@ -5,6 +5,7 @@ pub mod backup;
 pub mod bench;
 pub mod cache;
 pub mod check;
+pub mod complete;
 pub mod completions;
 pub mod config;
 pub mod console;

@@ -3,6 +3,7 @@
 
 pub mod args;
 pub mod cmd;
+pub mod complete;
 pub mod exit;
 pub mod limits;
 pub mod outfile;
@@ -178,6 +179,7 @@ fn call(terminal: &Terminal, command: &Command) -> Result<Status, Failure> {
         Command::Cache(command) => cmd::cache::run(terminal, command),
         Command::Bench(args) => cmd::bench::run(terminal, args),
         Command::Completions(args) => cmd::completions::run(args),
+        Command::Complete(args) => cmd::complete::run(args),
         Command::Unlock => Ok(Status::Completed),
         Command::Version(args) => cmd::version::run(terminal, args),
         Command::About => cmd::version::about(terminal),

@@ -44,6 +44,7 @@ pub mod bench;
 pub mod bundle;
 pub mod cache;
 pub mod check;
+pub mod completion;
 pub mod copy;
 pub mod doctor;
 pub mod drill;

@@ -2,6 +2,7 @@
 
 use super::values;
 use clap::{Args, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 #[derive(Args, Clone, Debug)]
@@ -42,9 +43,24 @@ pub enum CacheCommand {
 }
 
 #[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "In ~/.bashrc: source <(dedup completions bash). In ~/.zshrc, after compinit: source <(dedup completions \
+    zsh). In fish: dedup completions fish > ~/.config/fish/completions/dedup.fish. Names of sets and remotes come from \
+    the settings, and snapshots from the repository if it opens at once, without a question."
+)]
 pub struct CompletionsArgs {
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct CompleteArgs {
+    /// The line up to the cursor, as bash has it
+    #[arg(long, value_name = "LINE", conflicts_with = "words")]
+    pub line: Option<String>,
+    /// The words after the program's name; the last one is unfinished
+    #[arg(value_name = "WORD", last = true)]
+    pub words: Vec<OsString>,
 }
 
 #[derive(Args, Clone, Debug)]
