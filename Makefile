@@ -15,7 +15,7 @@ CARGO_FLAGS := --release --locked
 .PHONY: help setup build test windows-check fuzz torture demo bench bench-gate bench-scale bench-link bench-peers console-shots install
 
 help:
-	@echo 'make setup              install what the build needs (Debian, Ubuntu), or say what is missing'
+	@echo 'make setup              install what build and tests need (Debian, Ubuntu), or say what is missing'
 	@echo 'make build              build $(DEDUP)'
 	@echo 'make demo [DIR=...]     back up a copy of DIR, change it, restore it as it was, compare, prune'
 	@echo 'make test               everything that CI runs'
@@ -33,7 +33,8 @@ help:
 setup:
 	@scripts/setup.sh
 
-build: setup
+build:
+	@scripts/setup.sh build
 	$(CARGO) build $(CARGO_FLAGS) --package dedup
 
 demo: build

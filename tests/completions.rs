@@ -1,10 +1,11 @@
 //! What shells complete: names from the settings, snapshots from a repository that opens by itself, and never a question.
 
-use crate::PROGRAM;
 use kit::program::Home;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_dedup-under-test");
 
 const SETTINGS: &str = r#"
 [remotes.disk]
@@ -122,7 +123,7 @@ fn bash_completes() {
     let script = home.ok(&["completions", "bash"]).out;
     let complete = |line: &str, words: &str, at: usize| {
         let asks = format!(
-            "{script}\nCOMP_LINE='{line}' COMP_POINT=${{#COMP_LINE}} COMP_WORDS=({words}) COMP_CWORD={at}\n\
+            "{script}\nCOMP_LINE='{line}' COMP_WORDS=({words}) COMP_CWORD={at}\n\
              COMP_POINT=${{#COMP_LINE}}; _dedup dedup; printf '%s\\n' \"${{COMPREPLY[@]}}\""
         );
         let mut bash = Command::new("bash");
