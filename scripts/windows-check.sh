@@ -24,7 +24,7 @@ has_sources() { [ -x "$debian_cargo" ] && [ -e "$("$debian_rustc" --print sysroo
 missing=()
 have x86_64-w64-mingw32-gcc || missing+=(gcc-mingw-w64-x86-64-posix)
 if ! has_std && ! has_sources; then
-    if ! { have rustup && rustup target add "$target" >/dev/null 2>&1; }; then
+    if ! { have rustup && timeout 120 rustup target add "$target" >/dev/null 2>&1; }; then
         missing+=(rustc-web cargo-web rust-web-src)
     fi
 fi
