@@ -25,6 +25,7 @@ mod cli_scheduler;
 mod cli_sets;
 mod cli_sources;
 mod cli_start;
+mod cli_unattended;
 mod cli_week;
 mod completions;
 mod concurrency;

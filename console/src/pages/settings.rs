@@ -51,6 +51,8 @@ const TABLES: [TableInfo; 7] = [
             ("download-idle", Text),
             ("upload-lan", Text),
             ("download-lan", Text),
+            ("upload-lan-idle", Text),
+            ("download-lan-idle", Text),
             ("cpu-active", Number),
             ("cpu-idle", Number),
             ("battery-min", Number),

@@ -162,6 +162,8 @@ pub struct LimitsTable {
     pub download_idle: Option<RateSchedule>,
     pub upload_lan: Option<RateSchedule>,
     pub download_lan: Option<RateSchedule>,
+    pub upload_lan_idle: Option<RateSchedule>,
+    pub download_lan_idle: Option<RateSchedule>,
     pub cpu_active: Option<Percent>,
     pub cpu_idle: Option<Percent>,
     pub battery_min: Option<Percent>,

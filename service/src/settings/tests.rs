@@ -66,6 +66,8 @@ skip-interfaces = ["wwan0"]
 skip-metered = true
 upload-lan = "unlimited"
 download-lan = "unlimited"
+upload-lan-idle = "unlimited"
+download-lan-idle = "unlimited"
 proxy = "http://proxy:8080"
 [notify]
 on = "failure"

@@ -8,7 +8,15 @@ use ::engine::problem::{MetaPart, NameFault, RestoreProblem};
 pub(super) fn restore_problem(lang: Lang, problem: &RestoreProblem) -> String {
     match problem {
         RestoreProblem::Io { operation, error } => {
-            format!("{}: {}", self::operation(lang, *operation), io_error(lang, error))
+            let what = format!("{}: {}", self::operation(lang, *operation), io_error(lang, error));
+            match problem.refuses_name() {
+                true => say!(
+                    lang,
+                    "{what} (the file system of the target does not allow this name)",
+                    "{what} (復元先のファイルシステムでは使えない名前です)"
+                ),
+                false => what,
+            }
         }
         RestoreProblem::Metadata(part, errno) => metadata(lang, part, *errno),
         RestoreProblem::UnsafeName { name, fault } => unsafe_name(lang, name, *fault),

@@ -393,6 +393,14 @@ fn limit_label(key: &str) -> (&'static str, &'static str) {
         ),
         "upload-lan" => ("Upload rate in the local network", "LAN でのアップロードの速度"),
         "download-lan" => ("Download rate in the local network", "LAN でのダウンロードの速度"),
+        "upload-lan-idle" => (
+            "Upload rate in the local network while nobody uses the machine",
+            "誰も使っていないときの LAN でのアップロードの速度",
+        ),
+        "download-lan-idle" => (
+            "Download rate in the local network while nobody uses the machine",
+            "誰も使っていないときの LAN でのダウンロードの速度",
+        ),
         "cpu-active" => (
             "Processors in use while somebody works, %",
             "作業中に使う CPU (%)",
