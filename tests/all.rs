@@ -29,6 +29,7 @@ mod cli_week;
 mod concurrency;
 mod conformance;
 mod console;
+mod console_tls;
 mod copy;
 mod corpus;
 mod crash;

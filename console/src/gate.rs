@@ -144,7 +144,7 @@ impl Gate {
         Ok(Ok(()))
     }
 
-    /// Another password, from somebody who has just proven to know the one before.
+    /// Another password, from its owner: who has just proven to know the one before, or sits at a terminal.
     pub fn change(&self, password: &str) -> Result<Result<(), Unset>, Failure> {
         let _one = lock(&self.hashing);
         match (password.chars().count(), password.len()) {

@@ -18,10 +18,13 @@ use axum::response::Response;
 use service::catalogue::Lang;
 use service::catalogue::report::console::Labels;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
 
 /// A form is no larger.
 const BODY_MAX: usize = 256 << 10;
+/// A form is here after so long.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
 /// A path with its query is no longer.
 const TARGET_MAX: usize = 32 << 10;
 
@@ -64,6 +67,7 @@ enum Refusal {
     /// Not a form.
     Kind,
     TooLarge,
+    TooSlow,
     /// Nobody is logged in, or the token is none.
     NoSession,
     /// The token is for reading only.
@@ -79,6 +83,7 @@ impl Refusal {
             Refusal::Origin | Refusal::Token => StatusCode::FORBIDDEN,
             Refusal::Kind => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Refusal::NoSession => StatusCode::UNAUTHORIZED,
         }
     }
@@ -147,7 +152,7 @@ async fn admitted(app: &Arc<App>, request: Request) -> Result<Request, Box<(Visi
     let bearer = bearer(&parts.headers).filter(|_| is_for_programs(&visit.path));
     // A program is no browser, and says nothing of where it comes from.
     let is_plain = bearer.is_some() && !has_site(&parts.headers);
-    if !is_plain && !is_of_this_site(&parts.headers, host, changes) {
+    if !is_plain && !is_of_this_site(app, &parts.headers, changes) {
         return Err(Box::new((visit, Refusal::Origin)));
     }
     if changes && !is_form(&parts.headers) {
@@ -162,10 +167,10 @@ async fn admitted(app: &Arc<App>, request: Request) -> Result<Request, Box<(Visi
         return Err(Box::new((visit, Refusal::NoSession)));
     }
     if changes {
-        let Ok(bytes) = to_bytes(body, BODY_MAX).await else {
-            return Err(Box::new((visit, Refusal::TooLarge)));
-        };
-        visit.form = Fields::parse(&bytes);
+        match form(body).await {
+            Ok(fields) => visit.form = fields,
+            Err(refusal) => return Err(Box::new((visit, refusal))),
+        }
         let given = text_of(&parts.headers, "x-csrf-token");
         let given = visit.form.text("csrf").unwrap_or(given);
         if let Some(session) = &visit.session
@@ -196,13 +201,21 @@ async fn by_token(
         Some(_) => {}
     }
     if changes {
-        let Ok(bytes) = to_bytes(body, BODY_MAX).await else {
-            return Err(Box::new((visit, Refusal::TooLarge)));
-        };
-        visit.form = Fields::parse(&bytes);
+        match form(body).await {
+            Ok(fields) => visit.form = fields,
+            Err(refusal) => return Err(Box::new((visit, refusal))),
+        }
     }
     parts.extensions.insert(visit);
     Ok(Request::from_parts(parts, Body::empty()))
+}
+
+async fn form(body: Body) -> Result<Fields, Refusal> {
+    match timeout(BODY_PATIENCE, to_bytes(body, BODY_MAX)).await {
+        Ok(Ok(bytes)) => Ok(Fields::parse(&bytes)),
+        Ok(Err(_)) => Err(Refusal::TooLarge),
+        Err(_) => Err(Refusal::TooSlow),
+    }
 }
 
 /// Empty without such a header.
@@ -266,12 +279,13 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
 
 /// A change must come from a page of ours. Of other requests a browser says where they come from, too: only by opening a
 /// link may another site lead here.
-fn is_of_this_site(headers: &HeaderMap, host: &str, changes: bool) -> bool {
+fn is_of_this_site(app: &App, headers: &HeaderMap, changes: bool) -> bool {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let origin = text(header::ORIGIN);
     let site = text(HeaderName::from_static("sec-fetch-site"));
     let mode = text(HeaderName::from_static("sec-fetch-mode"));
-    let is_own_origin = |origin: &str| origin.strip_prefix("http://") == Some(host);
+    let (scheme, host) = (app.scheme(), text_of(headers, "host"));
+    let is_own_origin = |origin: &str| origin.strip_prefix(scheme) == Some(host);
     match (changes, origin, site) {
         (_, Some(origin), _) if !is_own_origin(origin) => false,
         (true, Some(_), site) => site.is_none_or(|site| site == "same-origin"),

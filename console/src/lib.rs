@@ -2,7 +2,7 @@
 //! reports and texts of `service` that the command line uses; a few lines of script keep them current.
 //!
 //! ```text
-//! listen (address) -> guard (Host, Origin, session, token) -> pages, api, live (events) -> service
+//! listen (address) -> connections (tls) -> guard (Host, Origin, session, token) -> pages, api, live (events) -> service
 //!                     gate, sessions (who may enter)          jobs (what was started here)
 //! ```
 //!
@@ -17,6 +17,7 @@ mod api;
 mod app;
 mod assets;
 mod browse;
+mod connections;
 mod dav;
 mod download;
 mod fields;
@@ -33,6 +34,7 @@ mod runner;
 mod sessions;
 mod setting_up;
 mod textdiff;
+mod tls;
 mod tokens;
 mod visit;
 
@@ -40,5 +42,5 @@ mod visit;
 mod tests;
 
 pub use dav::{DavOptions, DavStarted, serve_snapshots};
-pub use listen::{Options, Started, serve};
+pub use listen::{Options, Started, serve, set_password};
 pub use tokens::{NewToken, Token, Tokens};

@@ -101,7 +101,13 @@ const TABLES: [TableInfo; 7] = [
     TableInfo {
         word: "console",
         path: &["console"],
-        keys: &[("lang", Choice(&["en", "ja"])), ("listen", Text)],
+        keys: &[
+            ("lang", Choice(&["en", "ja"])),
+            ("listen", Text),
+            ("allowed-hosts", List),
+            ("tls-certificate", Text),
+            ("tls-key", Text),
+        ],
     },
 ];
 

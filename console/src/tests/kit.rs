@@ -102,7 +102,10 @@ impl Console {
         let read = Settings::read(&env).unwrap();
         let options = RepositoryOptions::default();
         let context = Context::new(env, read, options, Zoned::now(), CancelToken::new());
-        let hosts = Hosts::Listed(vec![HOST.to_string(), "localhost:4280".to_string()]);
+        let hosts = Hosts {
+            places: vec![HOST.to_string(), "localhost:4280".to_string()],
+            names: Vec::new(),
+        };
         let app = Arc::new(App::new(context, hosts, "dedup-test".to_string()).unwrap());
         Console {
             router: router::router(app.clone()),

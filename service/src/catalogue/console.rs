@@ -6,9 +6,44 @@ use crate::status::Status;
 /// What can be wrong with the console or with what it was asked.
 #[derive(Clone, Debug)]
 pub enum ConsoleFault {
-    /// Other machines could reach it there.
+    /// Other machines could reach it there, and it has no certificate.
     NotLoopback {
         address: String,
+    },
+    /// Other machines could reach it there, and it has no password.
+    NoPassword {
+        address: String,
+    },
+    /// A link to set a password would be good for whoever gets hold of it, from anywhere.
+    LinkOnNetwork {
+        address: String,
+    },
+    /// It listens on every address, and no name is allowed.
+    NoAllowedHosts {
+        address: String,
+    },
+    /// Somebody would have to type the password.
+    NobodyTypes,
+    PasswordTooShort,
+    PasswordTooLong,
+    /// `tls-key` without `tls-certificate`.
+    KeyAlone,
+    /// A file that has no certificate.
+    NoCertificate {
+        path: String,
+    },
+    /// A file that has no key.
+    NoCertificateKey {
+        path: String,
+    },
+    /// The key is that of another certificate.
+    OtherKey {
+        certificate: String,
+        key: String,
+    },
+    CertificateUnusable {
+        path: String,
+        why: String,
     },
     /// The same for `serve`.
     ServeNotLoopback {
@@ -87,6 +122,17 @@ impl ConsoleFault {
     pub(super) fn status(&self) -> Status {
         match self {
             ConsoleFault::NotLoopback { .. }
+            | ConsoleFault::NoPassword { .. }
+            | ConsoleFault::LinkOnNetwork { .. }
+            | ConsoleFault::NoAllowedHosts { .. }
+            | ConsoleFault::NobodyTypes
+            | ConsoleFault::PasswordTooShort
+            | ConsoleFault::PasswordTooLong
+            | ConsoleFault::KeyAlone
+            | ConsoleFault::NoCertificate { .. }
+            | ConsoleFault::NoCertificateKey { .. }
+            | ConsoleFault::OtherKey { .. }
+            | ConsoleFault::CertificateUnusable { .. }
             | ConsoleFault::ServeNotLoopback { .. }
             | ConsoleFault::ServeAddress { .. }
             | ConsoleFault::Address { .. }
@@ -156,6 +202,17 @@ impl ConsoleFault {
             | ConsoleFault::Random { .. }
             | ConsoleFault::PasswordFile { .. }
             | ConsoleFault::Hash { .. } => self.of_start(lang),
+            ConsoleFault::NoPassword { .. }
+            | ConsoleFault::LinkOnNetwork { .. }
+            | ConsoleFault::NoAllowedHosts { .. }
+            | ConsoleFault::NobodyTypes
+            | ConsoleFault::PasswordTooShort
+            | ConsoleFault::PasswordTooLong
+            | ConsoleFault::KeyAlone
+            | ConsoleFault::NoCertificate { .. }
+            | ConsoleFault::NoCertificateKey { .. }
+            | ConsoleFault::OtherKey { .. }
+            | ConsoleFault::CertificateUnusable { .. } => self.of_network(lang),
             ConsoleFault::NothingOpens
             | ConsoleFault::DestinationInUse { .. }
             | ConsoleFault::TokenFile { .. }
@@ -204,16 +261,90 @@ impl ConsoleFault {
         }
     }
 
+    /// Why other machines may not reach the console, or not like this.
+    fn of_network(&self, lang: Lang) -> String {
+        match self {
+            ConsoleFault::NoPassword { address } => say!(
+                lang,
+                "other machines can reach {address}, and the console has no password yet: choose one with \
+                 'dedup console --set-password', then start it again",
+                "{address} にはほかのコンピューターから接続できますが、コンソールのパスワードがまだありません。\
+                 'dedup console --set-password' で決めてから、もう一度起動してください"
+            ),
+            ConsoleFault::LinkOnNetwork { address } => say!(
+                lang,
+                "other machines can reach {address}, and whoever has the link could choose the password: use \
+                 'dedup console --set-password' instead of --reset-password",
+                "{address} にはほかのコンピューターから接続でき、リンクを知る人がパスワードを決められてしまいます。\
+                 --reset-password の代わりに 'dedup console --set-password' を使ってください"
+            ),
+            ConsoleFault::NoAllowedHosts { address } => say!(
+                lang,
+                "{address} stands for every address of this machine: write the names by which browsers call the \
+                 console in allowed-hosts under [console] in dedup.toml, or listen on one address",
+                "{address} はこのコンピューターのすべてのアドレスを表します。ブラウザーが使う名前を dedup.toml の [console] の \
+                 allowed-hosts に書くか、1 つのアドレスで待ち受けてください"
+            ),
+            ConsoleFault::NobodyTypes => say!(
+                lang,
+                "there is no terminal to type the password at: run 'dedup console --set-password' in one",
+                "パスワードを入力する端末がありません。端末で 'dedup console --set-password' を実行してください"
+            ),
+            ConsoleFault::PasswordTooShort => say!(
+                lang,
+                "the password must have at least 8 characters",
+                "パスワードは 8 文字以上にしてください"
+            ),
+            ConsoleFault::PasswordTooLong => {
+                say!(lang, "the password is too long", "パスワードが長すぎます")
+            }
+            ConsoleFault::KeyAlone => say!(
+                lang,
+                "'tls-key' is of no use without 'tls-certificate'",
+                "「tls-key」には「tls-certificate」も必要です"
+            ),
+            _ => self.of_certificate(lang),
+        }
+    }
+
+    fn of_certificate(&self, lang: Lang) -> String {
+        match self {
+            ConsoleFault::NoCertificate { path } => say!(
+                lang,
+                "{path} holds no certificate: 'tls-certificate' is a file in PEM, with BEGIN CERTIFICATE",
+                "{path} に証明書がありません。「tls-certificate」は BEGIN CERTIFICATE のある PEM 形式のファイルです"
+            ),
+            ConsoleFault::NoCertificateKey { path } => say!(
+                lang,
+                "{path} holds no private key, or one that has a password: 'tls-key' is a file in PEM, with BEGIN PRIVATE KEY",
+                "{path} に秘密鍵がないか、パスワードがかかっています。「tls-key」は BEGIN PRIVATE KEY のある PEM 形式の\
+                 ファイルです"
+            ),
+            ConsoleFault::OtherKey { certificate, key } => say!(
+                lang,
+                "the key in {key} does not belong to the certificate in {certificate}",
+                "{key} の秘密鍵は {certificate} の証明書のものではありません"
+            ),
+            ConsoleFault::CertificateUnusable { path, why } => say!(
+                lang,
+                "the certificate in {path} can't be used: {why}",
+                "{path} の証明書は使えません: {why}"
+            ),
+            other => format!("{other:?}"),
+        }
+    }
+
     /// Why the console does not start, or does not go on.
     fn of_start(&self, lang: Lang) -> String {
         match self {
             ConsoleFault::NotLoopback { address } => say!(
                 lang,
-                "the console listens only on this machine, and other machines could reach {address}: use \
-                 127.0.0.1:PORT, [::1]:PORT or unix:/path (for another machine, an SSH tunnel)",
-                "コンソールはこのコンピューターだけで待ち受けます。{address} にはほかのコンピューターから接続できるため、\
-                 127.0.0.1:ポート、[::1]:ポート、unix:/パス のどれかを指定してください (ほかのコンピューターからは SSH \
-                 トンネルを使ってください)"
+                "other machines can reach {address}, so the console needs TLS there: name a certificate with \
+                 tls-certificate and tls-key under [console] in dedup.toml, or use 127.0.0.1:PORT, [::1]:PORT or \
+                 unix:/path (and an SSH tunnel from another machine)",
+                "{address} にはほかのコンピューターから接続できるため、TLS が必要です。dedup.toml の [console] に \
+                 tls-certificate と tls-key で証明書を指定するか、127.0.0.1:ポート、[::1]:ポート、unix:/パス のどれかを\
+                 使ってください (ほかのコンピューターからは SSH トンネルを使えます)"
             ),
             ConsoleFault::Address { text } => say!(
                 lang,
