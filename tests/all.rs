@@ -77,4 +77,5 @@ mod sources;
 mod supply;
 mod takeover;
 mod unreadable;
+mod tray;
 mod upgrades;

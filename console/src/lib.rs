@@ -10,8 +10,8 @@
 //! command or in a file shows at once. What is only in memory: sessions with their baskets, the progress of jobs that
 //! were started here, and repositories that were opened to be browsed (docs/decisions/0042-console.md).
 //!
-//! Beside the console is the WebDAV server of `dedup serve` ([`serve_snapshots`]), which shares nothing with it but the crate
-//! for HTTP.
+//! Beside the console are the WebDAV server of `dedup serve` ([`serve_snapshots`]), which shares nothing with it but the crate
+//! for HTTP, and the icon of `dedup tray` ([`show_tray`]).
 
 mod api;
 mod app;
@@ -36,6 +36,7 @@ mod setting_up;
 mod textdiff;
 mod tls;
 mod tokens;
+mod tray;
 mod visit;
 
 #[cfg(test)]
@@ -44,3 +45,4 @@ mod tests;
 pub use dav::{DavOptions, DavStarted, serve_snapshots};
 pub use listen::{Options, Started, serve, set_password};
 pub use tokens::{NewToken, Token, Tokens};
+pub use tray::show_tray;

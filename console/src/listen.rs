@@ -130,12 +130,17 @@ async fn ended(cancel: CancelToken) {
     }
 }
 
+/// Where nothing says another.
+pub fn usual_address() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, PORT))
+}
+
 fn place(context: &Context, options: &Options) -> Result<Place, Failure> {
     let given = match &options.listen {
         Some(text) => Listen::parse(text).map_err(|_| fault(ConsoleFault::Address { text: text.clone() }))?,
         None => match &context.settings.console.listen {
             Some(listen) => listen.clone(),
-            None => Listen::Address(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT))),
+            None => Listen::Address(usual_address()),
         },
     };
     match given {

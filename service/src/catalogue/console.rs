@@ -116,6 +116,15 @@ pub enum ConsoleFault {
         name: String,
     },
     TooManyTokens,
+    /// No desktop is there to show an icon.
+    NoSessionBus {
+        why: String,
+    },
+    /// The desktop has no place for icons.
+    NoTray,
+    TrayEnded {
+        why: String,
+    },
 }
 
 impl ConsoleFault {
@@ -145,6 +154,9 @@ impl ConsoleFault {
             | ConsoleFault::TooManyTokens
             | ConsoleFault::BadRequest { .. } => Status::BadSettings,
             ConsoleFault::TokenFile { .. }
+            | ConsoleFault::NoSessionBus { .. }
+            | ConsoleFault::NoTray
+            | ConsoleFault::TrayEnded { .. }
             | ConsoleFault::Listen { .. }
             | ConsoleFault::ServeListen { .. }
             | ConsoleFault::Serving { .. }
@@ -219,6 +231,35 @@ impl ConsoleFault {
             | ConsoleFault::TokenTaken { .. }
             | ConsoleFault::NoToken { .. }
             | ConsoleFault::TooManyTokens => self.of_setup(lang),
+            ConsoleFault::NoSessionBus { .. } | ConsoleFault::NoTray | ConsoleFault::TrayEnded { .. } => {
+                self.of_tray(lang)
+            }
+        }
+    }
+
+    /// Why there is no icon.
+    fn of_tray(&self, lang: Lang) -> String {
+        match self {
+            ConsoleFault::NoSessionBus { why } => say!(
+                lang,
+                "there is no desktop session to show an icon in ({why}): start 'dedup tray' in one, or see \
+                 'dedup status'",
+                "アイコンを表示するデスクトップのセッションがありません ({why})。セッションの中で 'dedup tray' を起動するか、\
+                 'dedup status' を使ってください"
+            ),
+            ConsoleFault::NoTray => say!(
+                lang,
+                "this desktop has no place for icons (org.kde.StatusNotifierWatcher); GNOME needs the extension \
+                 AppIndicator",
+                "このデスクトップにはアイコンの表示場所 (org.kde.StatusNotifierWatcher) がありません。GNOME では拡張機能 \
+                 AppIndicator が必要です"
+            ),
+            ConsoleFault::TrayEnded { why } => say!(
+                lang,
+                "the icon can't be shown any more: {why}",
+                "アイコンを表示できなくなりました: {why}"
+            ),
+            other => format!("{other:?}"),
         }
     }
 
