@@ -13,10 +13,13 @@ use service::run::CancelToken;
 use service::settings::Settings;
 use service::{Context, Failure, notify};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// Streams of events at once; each browser needs one.
 const STREAMS_MAX: usize = 64;
+/// For a form to be here as a whole.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Requests that are worked on at once; the others wait.
 const WORKERS: usize = 16;
 
@@ -29,6 +32,8 @@ pub struct App {
     pub cookie: String,
     /// It is called by TLS.
     pub is_secure: bool,
+    /// For a form to be here as a whole.
+    pub patience: Duration,
     pub gate: Gate,
     pub sessions: Sessions,
     pub tokens: Tokens,
@@ -83,6 +88,7 @@ impl App {
             hosts,
             cookie,
             is_secure: false,
+            patience: PATIENCE,
             gate,
             sessions: Sessions::default(),
             tokens: Tokens::at(&base_dirs),

@@ -18,13 +18,11 @@ use axum::response::Response;
 use service::catalogue::Lang;
 use service::catalogue::report::console::Labels;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::time::timeout;
 
 /// A form is no larger.
 const BODY_MAX: usize = 256 << 10;
-/// A form is here after so long.
-const BODY_PATIENCE: Duration = Duration::from_secs(30);
 /// A path with its query is no longer.
 const TARGET_MAX: usize = 32 << 10;
 
@@ -167,7 +165,7 @@ async fn admitted(app: &Arc<App>, request: Request) -> Result<Request, Box<(Visi
         return Err(Box::new((visit, Refusal::NoSession)));
     }
     if changes {
-        match form(body).await {
+        match form(&visit.app, body).await {
             Ok(fields) => visit.form = fields,
             Err(refusal) => return Err(Box::new((visit, refusal))),
         }
@@ -201,7 +199,7 @@ async fn by_token(
         Some(_) => {}
     }
     if changes {
-        match form(body).await {
+        match form(&visit.app, body).await {
             Ok(fields) => visit.form = fields,
             Err(refusal) => return Err(Box::new((visit, refusal))),
         }
@@ -210,24 +208,24 @@ async fn by_token(
     Ok(Request::from_parts(parts, Body::empty()))
 }
 
-async fn form(body: Body) -> Result<Fields, Refusal> {
-    match timeout(BODY_PATIENCE, to_bytes(body, BODY_MAX)).await {
+async fn form(app: &App, body: Body) -> Result<Fields, Refusal> {
+    match timeout(app.patience, to_bytes(body, BODY_MAX)).await {
         Ok(Ok(bytes)) => Ok(Fields::parse(&bytes)),
         Ok(Err(_)) => Err(Refusal::TooLarge),
         Err(_) => Err(Refusal::TooSlow),
     }
 }
 
-/// Empty without such a header.
+/// Empty without such a header, and with several: who reads another one of them would understand another request.
 fn text_of<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
-    let value = headers.get(name).and_then(|value| value.to_str().ok());
-    value.unwrap_or_default()
+    let mut values = headers.get_all(name).iter();
+    let only = values.next().filter(|_| values.next().is_none());
+    only.and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 /// The token of `Authorization: Bearer`.
 fn bearer(headers: &HeaderMap) -> Option<String> {
-    let given = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, secret) = given.split_once(' ')?;
+    let (scheme, secret) = text_of(headers, "authorization").split_once(' ')?;
     scheme
         .eq_ignore_ascii_case("bearer")
         .then(|| secret.trim().to_string())
@@ -280,18 +278,18 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
 /// A change must come from a page of ours. Of other requests a browser says where they come from, too: only by opening a
 /// link may another site lead here.
 fn is_of_this_site(app: &App, headers: &HeaderMap, changes: bool) -> bool {
-    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let origin = text(header::ORIGIN);
-    let site = text(HeaderName::from_static("sec-fetch-site"));
-    let mode = text(HeaderName::from_static("sec-fetch-mode"));
+    let text = |name: &str| headers.contains_key(name).then(|| text_of(headers, name));
+    let origin = text("origin");
+    let site = text("sec-fetch-site");
+    let mode = text("sec-fetch-mode");
     let (scheme, host) = (app.scheme(), text_of(headers, "host"));
     let is_own_origin = |origin: &str| origin.strip_prefix(scheme) == Some(host);
     match (changes, origin, site) {
         (_, Some(origin), _) if !is_own_origin(origin) => false,
         (true, Some(_), site) => site.is_none_or(|site| site == "same-origin"),
         (true, None, _) => false,
-        (false, _, Some("cross-site" | "same-site")) => mode == Some("navigate"),
-        (false, _, _) => true,
+        (false, _, None | Some("same-origin" | "none")) => true,
+        (false, _, Some(_)) => mode == Some("navigate"),
     }
 }
 

@@ -3,6 +3,7 @@
 mod kit;
 mod refused;
 mod restoring;
+mod secure;
 mod setting_up;
 mod setup_refused;
 
@@ -327,6 +328,22 @@ fn events() {
         );
         console.change(&session, "/pause", &[("for", "1h")]).await;
         assert!(next().await.contains("event: seen"));
+    });
+}
+
+/// A browser with many tabs (a program that kept a connection for each stopped answering at the fourth).
+#[test]
+fn many_tabs() {
+    run(async {
+        let console = Console::with_sets().await;
+        let session = console.log_in().await;
+        let mut streams = Vec::new();
+        for _ in 0..12 {
+            let answer = console.raw(kit::get("/live").header("cookie", &session)).await;
+            assert_eq!(answer.status(), 200);
+            streams.push(answer);
+        }
+        assert_eq!(console.get_as(&session, "/").await.status, 200);
     });
 }
 
