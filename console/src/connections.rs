@@ -2,6 +2,7 @@
 //! a network; whoever connects and then says nothing, or says it slowly, is let go.
 
 use crate::app::App;
+use crate::gate::Neighbour;
 use crate::tls::Tls;
 use axum::Router;
 use axum::body::Body;
@@ -12,7 +13,6 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -46,17 +46,17 @@ pub async fn answer(door: &Door, tls: Option<Arc<Tls>>, app: Arc<App>, router: R
     while let Ok(seat) = seats.clone().acquire_owned().await {
         let accepted = match door {
             Door::Unix(listener, _) => listener.accept().await.map(|(stream, _)| {
-                let talk = talk(stream, router.clone());
+                let talk = talk(stream, Neighbour::default(), router.clone());
                 tokio::spawn(async move {
                     talk.await;
                     drop(seat);
                 });
             }),
             Door::Tcp(listener) => listener.accept().await.map(|(stream, from)| {
-                let Some(place) = neighbours.seat(from.ip()) else {
+                let Some(place) = neighbours.seat(Neighbour::of(from.ip())) else {
                     return;
                 };
-                let talk = meet(stream, tls.clone(), app.clone(), router.clone());
+                let talk = meet(stream, place.who, tls.clone(), app.clone(), router.clone());
                 tokio::spawn(async move {
                     talk.await;
                     drop((seat, place));
@@ -69,19 +69,26 @@ pub async fn answer(door: &Door, tls: Option<Arc<Tls>>, app: Arc<App>, router: R
     }
 }
 
-async fn meet(stream: TcpStream, tls: Option<Arc<Tls>>, app: Arc<App>, router: Router) {
+async fn meet(stream: TcpStream, who: Neighbour, tls: Option<Arc<Tls>>, app: Arc<App>, router: Router) {
     let Some(tls) = tls else {
-        return talk(stream, router).await;
+        return talk(stream, who, router).await;
     };
     // A handshake that fails has told the client why.
     if let Ok(Ok(Some(stream))) = timeout(HANDSHAKE, tls.accept(app, stream)).await {
-        talk(stream, router).await;
+        talk(stream, who, router).await;
     }
 }
 
-async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router) {
+async fn talk(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    who: Neighbour,
+    router: Router,
+) {
     let inner = TowerToHyperService::new(router);
-    let service = service_fn(move |request: Request<Incoming>| inner.call(request.map(Body::new)));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(who);
+        inner.call(request.map(Body::new))
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
@@ -92,20 +99,19 @@ async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, rout
 
 /// How many connections each address has. Those of this machine are not counted: a tunnel brings many people from there.
 #[derive(Clone, Default)]
-struct Neighbours(Arc<Mutex<HashMap<IpAddr, usize>>>);
+struct Neighbours(Arc<Mutex<HashMap<Neighbour, usize>>>);
 
 /// Given back when it is dropped.
 struct Place {
     neighbours: Neighbours,
-    address: IpAddr,
+    who: Neighbour,
 }
 
 impl Neighbours {
-    fn seat(&self, address: IpAddr) -> Option<Place> {
-        let address = home_of(address);
-        if !address.is_loopback() {
+    fn seat(&self, who: Neighbour) -> Option<Place> {
+        if !who.is_here() {
             let mut counts = self.counts();
-            let count = counts.entry(address).or_default();
+            let count = counts.entry(who).or_default();
             if *count >= NEIGHBOUR_MAX {
                 return None;
             }
@@ -113,11 +119,11 @@ impl Neighbours {
         }
         Some(Place {
             neighbours: self.clone(),
-            address,
+            who,
         })
     }
 
-    fn counts(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+    fn counts(&self) -> MutexGuard<'_, HashMap<Neighbour, usize>> {
         // What is behind it is whole whoever panicked.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -126,23 +132,12 @@ impl Neighbours {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut counts = self.neighbours.counts();
-        if let Some(count) = counts.get_mut(&self.address) {
+        if let Some(count) = counts.get_mut(&self.who) {
             *count -= 1;
             if *count == 0 {
-                counts.remove(&self.address);
+                counts.remove(&self.who);
             }
         }
-    }
-}
-
-/// One machine has a whole network of IPv6 addresses: the first 64 bits count.
-fn home_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) if !v6.is_loopback() => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        other => other,
     }
 }
 
@@ -153,7 +148,7 @@ mod tests {
     #[test]
     fn one_address_does_not_take_all_places() {
         let neighbours = Neighbours::default();
-        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let ip = |text: &str| Neighbour::of(text.parse().unwrap());
         let mut places: Vec<Place> = (0..NEIGHBOUR_MAX)
             .map(|nr| neighbours.seat(ip(&format!("2001:db8:0:1::{nr:x}"))).unwrap())
             .collect();

@@ -129,7 +129,7 @@ fn refused(visit: &Visit, refusal: Refusal) -> Response {
 
 async fn admitted(app: &Arc<App>, request: Request) -> Result<Request, Box<(Visit, Refusal)>> {
     let (mut parts, body) = request.into_parts();
-    let mut visit = visit(app, &parts.headers, parts.uri.path(), parts.uri.query());
+    let mut visit = visit(app, &parts);
     let host = text_of(&parts.headers, "host");
     let authority = parts.uri.authority().map(|authority| authority.as_str());
     if !app.hosts.have(host) || authority.is_some_and(|authority| authority != host) {
@@ -236,7 +236,9 @@ fn has_site(headers: &HeaderMap) -> bool {
     headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site")
 }
 
-fn visit(app: &Arc<App>, headers: &HeaderMap, path: &str, query: Option<&str>) -> Visit {
+fn visit(app: &Arc<App>, parts: &Parts) -> Visit {
+    let (headers, path) = (&parts.headers, parts.uri.path());
+    let query = parts.uri.query().unwrap_or_default();
     let session_id = cookie(headers, &app.cookie).unwrap_or_default();
     // What a page does by itself.
     let is_idle = path == "/live" || headers.contains_key("x-dedup-idle");
@@ -248,15 +250,17 @@ fn visit(app: &Arc<App>, headers: &HeaderMap, path: &str, query: Option<&str>) -
     };
     Visit {
         app: app.clone(),
+        // What has no address comes by a Unix socket.
+        from: parts.extensions.get().copied().unwrap_or_default(),
         session: app.sessions.find(&session_id, is_idle, Instant::now()),
         session_id,
         is_by_token: false,
         chosen_lang: look("lang").and_then(|code| Lang::from_code(&code)),
         theme,
         path: path.to_string(),
-        raw_query: query.unwrap_or_default().to_string(),
+        raw_query: query.to_string(),
         is_partial: headers.contains_key("hx-request"),
-        query: Fields::parse(query.unwrap_or_default().as_bytes()),
+        query: Fields::parse(query.as_bytes()),
         form: Fields::default(),
     }
 }

@@ -61,7 +61,7 @@ fn try_login(visit: &Visit, _: &Context, lang: Lang) -> Result<Response, Failure
     let t = Labels(lang);
     let password = visit.form.text("password").unwrap_or_default();
     let now = Instant::now();
-    match visit.app.gate.check(password, now)? {
+    match visit.app.gate.check(password, visit.from, now)? {
         Verdict::Right => enter(visit, now),
         Verdict::Wrong => login_form(visit, lang, StatusCode::FORBIDDEN, t.password_wrong().to_string()),
         Verdict::NoPassword => login_form(visit, lang, StatusCode::FORBIDDEN, String::new()),
