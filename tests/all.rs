@@ -76,6 +76,6 @@ mod source_snapshots;
 mod sources;
 mod supply;
 mod takeover;
-mod unreadable;
 mod tray;
+mod unreadable;
 mod upgrades;

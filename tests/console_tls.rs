@@ -24,8 +24,22 @@ fn certificate(home: &Home, name: &str, days: i32) -> PathBuf {
     };
     openssl(
         Command::new("openssl")
-            .args(["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
-            .args(["-subj", "/CN=console", "-addext", "basicConstraints=critical,CA:FALSE", "-addext"])
+            .args([
+                "req",
+                "-new",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+            ])
+            .args([
+                "-subj",
+                "/CN=console",
+                "-addext",
+                "basicConstraints=critical,CA:FALSE",
+                "-addext",
+            ])
             .arg("subjectAltName=DNS:localhost,DNS:backup.example.jp,IP:127.0.0.1")
             .arg("-keyout")
             .arg(&key)
@@ -34,7 +48,15 @@ fn certificate(home: &Home, name: &str, days: i32) -> PathBuf {
     );
     openssl(
         Command::new("openssl")
-            .args(["x509", "-req", "-copy_extensions", "copyall", "-days", &days.to_string(), "-signkey"])
+            .args([
+                "x509",
+                "-req",
+                "-copy_extensions",
+                "copyall",
+                "-days",
+                &days.to_string(),
+                "-signkey",
+            ])
             .arg(&key)
             .arg("-in")
             .arg(&request)
@@ -62,7 +84,10 @@ fn home(console: &str) -> Home {
 
 fn settings(home: &Home, console: &str) {
     let files = "tls-certificate = '~/console.pem'\ntls-key = '~/console.key'\n";
-    home.write(".config/dedup/dedup.toml", format!("[console]\n{files}{console}\n"));
+    home.write(
+        ".config/dedup/dedup.toml",
+        format!("[console]\n{files}{console}\n"),
+    );
 }
 
 fn choose_password(home: &Home) {
@@ -101,7 +126,13 @@ impl Running {
         let url = string(&told, "url");
         Running {
             child,
-            port: url.trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap(),
+            port: url
+                .trim_end_matches('/')
+                .rsplit(':')
+                .next()
+                .unwrap()
+                .parse()
+                .unwrap(),
             told,
             root: home.path("console.pem"),
         }
@@ -183,7 +214,8 @@ fn what_other_machines_can_reach_needs_all_of_it() {
     home.ends(2, &start).says(&["no password", "--set-password"]);
     home.ends(2, &[&start[..], &["--reset-password"]].concat())
         .says(&["--set-password"]);
-    home.ends(2, &["console", "--set-password"]).says(&["no terminal"]);
+    home.ends(2, &["console", "--set-password"])
+        .says(&["no terminal"]);
     let short = [("New password: ", "short"), ("Repeat password: ", "short")];
     let refused = home
         .on_terminal(&[], &["console", "--set-password"], &short)
@@ -195,7 +227,8 @@ fn what_other_machines_can_reach_needs_all_of_it() {
     home.ends(2, &start).says(&["allowed-hosts"]);
     for address in ["192.168.1.2:0", "[::]:0", "8.8.8.8:80"] {
         home.write(".config/dedup/dedup.toml", "");
-        home.ends(2, &["console", "--listen", address]).says(&["TLS", address]);
+        home.ends(2, &["console", "--listen", address])
+            .says(&["TLS", address]);
     }
     let kept = fs::read_to_string(home.path(".local/state/dedup/console/password")).unwrap();
     assert!(!kept.contains(PASSWORD));
@@ -209,8 +242,16 @@ fn certificates_that_do_not_work() {
     let key = home.path("console.key");
     let good = fs::read(&key).unwrap();
     let cases: [(&[u8], i32, &str); 3] = [
-        (&fs::read(other.with_extension("key")).unwrap(), 2, "does not belong"),
-        (b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n", 2, "no private key"),
+        (
+            &fs::read(other.with_extension("key")).unwrap(),
+            2,
+            "does not belong",
+        ),
+        (
+            b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+            2,
+            "no private key",
+        ),
         (b"", 2, "no private key"),
     ];
     for (bytes, code, words) in cases {
@@ -267,30 +308,55 @@ fn a_visit_over_the_network() {
         "null".to_string(),
     ] {
         let refused = console.log_in(name, &origin);
-        assert!(refused.status == 403 && !refused.head.contains("set-cookie"), "{origin}");
+        assert!(
+            refused.status == 403 && !refused.head.contains("set-cookie"),
+            "{origin}"
+        );
     }
     let entered = console.log_in(name, &own);
     assert_eq!(entered.status, 303, "{}", entered.body);
     let lines = entered.head.lines();
-    let cookie = lines.filter_map(|line| line.strip_prefix("set-cookie: ")).next().unwrap();
-    for word in [&format!("__host-dedup-{port}="), "; secure", "; httponly", "; samesite=strict", "; path=/"] {
+    let cookie = lines
+        .filter_map(|line| line.strip_prefix("set-cookie: "))
+        .next()
+        .unwrap();
+    for word in [
+        &format!("__host-dedup-{port}="),
+        "; secure",
+        "; httponly",
+        "; samesite=strict",
+        "; path=/",
+    ] {
         assert!(cookie.contains(word), "{cookie}");
     }
     assert!(!cookie.contains("domain"), "{cookie}");
     // Browsers would hold all ports of the name to it.
-    assert!(!entered.head.contains("strict-transport-security"), "{}", entered.head);
+    assert!(
+        !entered.head.contains("strict-transport-security"),
+        "{}",
+        entered.head
+    );
     let id = cookie.split(['=', ';']).nth(1).unwrap();
     let as_session = |name: &str| format!("Cookie: {name}={id}");
     let with = |cookie: &str| console.curl(name, "/api/status", &["-H", cookie]).status;
     assert_eq!(with(&as_session(&format!("__Host-dedup-{port}"))), 200);
-    assert_eq!(with(&as_session(&format!("dedup-{port}"))), 401, "one that HTTP could have set");
+    assert_eq!(
+        with(&as_session(&format!("dedup-{port}"))),
+        401,
+        "one that HTTP could have set"
+    );
     // What opens it stays out of the log.
     let log = fs::read_to_string(home.path(".local/state/dedup/logs/dedup.log")).unwrap_or_default();
     assert!(!log.contains(id) && !log.contains(PASSWORD), "{log}");
     let start = console.curl(
         name,
         "/start",
-        &["-H", &format!("Origin: {own}"), "-d", "link=&password=another+horse&again=another+horse"],
+        &[
+            "-H",
+            &format!("Origin: {own}"),
+            "-d",
+            "link=&password=another+horse&again=another+horse",
+        ],
     );
     assert_eq!(start.status, 403, "no link opens it");
 }
@@ -301,22 +367,51 @@ fn clients_that_do_not_speak_as_they_should() {
     let console = Running::start(&home, &["--listen", "127.0.0.1:0"]);
     let plain = console.raw(b"GET /login HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let plain = String::from_utf8(plain).unwrap();
-    assert!(plain.starts_with("HTTP/1.1 400 ") && plain.contains("https://"), "{plain}");
+    assert!(
+        plain.starts_with("HTTP/1.1 400 ") && plain.contains("https://"),
+        "{plain}"
+    );
     assert!(!plain.contains("<html"), "{plain}");
     let large = console.raw(format!("POST / HTTP/1.1\r\n\r\n{}", "x".repeat(20_000)).as_bytes());
     assert!(String::from_utf8(large).unwrap().contains("https://"));
-    assert!(console.raw(b"\x16\x03\x01\xff\xffnothing of TLS").len() <= 7, "an alert at most");
+    assert!(
+        console.raw(b"\x16\x03\x01\xff\xffnothing of TLS").len() <= 7,
+        "an alert at most"
+    );
     // Versions that are broken. The client would refuse them, too, unless it is told not to.
     for version in ["1.0", "1.1"] {
-        let args = ["--tls-max", version, "--tlsv1.0", "--ciphers", "DEFAULT@SECLEVEL=0"];
-        assert_eq!(console.curl("localhost", "/login", &args).code, 35, "TLS {version}");
+        let args = [
+            "--tls-max",
+            version,
+            "--tlsv1.0",
+            "--ciphers",
+            "DEFAULT@SECLEVEL=0",
+        ];
+        assert_eq!(
+            console.curl("localhost", "/login", &args).code,
+            35,
+            "TLS {version}"
+        );
     }
     for version in ["1.2", "1.3"] {
         let args = ["--tls-max", version, &format!("--tlsv{version}")];
-        assert_eq!(console.curl("localhost", "/login", &args).status, 200, "TLS {version}");
+        assert_eq!(
+            console.curl("localhost", "/login", &args).status,
+            200,
+            "TLS {version}"
+        );
     }
-    let weak = ["--tls-max", "1.2", "--ciphers", "ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0"];
-    assert_eq!(console.curl("localhost", "/login", &weak).code, 35, "a cipher of old");
+    let weak = [
+        "--tls-max",
+        "1.2",
+        "--ciphers",
+        "ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0",
+    ];
+    assert_eq!(
+        console.curl("localhost", "/login", &weak).code,
+        35,
+        "a cipher of old"
+    );
     let mut stranger = Running::start(&home, &["--listen", "127.0.0.1:0"]);
     stranger.root = certificate(&home, "other", 30);
     assert_eq!(stranger.curl("localhost", "/login", &[]).code, 60, "another root");
@@ -337,7 +432,10 @@ fn those_who_say_nothing() {
         // The end, or a reset: either is no timeout.
         let ended = stream.read(&mut [0; 64]);
         let kind = ended.err().map(|e| e.kind());
-        assert!(kind.is_none_or(|kind| kind == std::io::ErrorKind::ConnectionReset), "{kind:?}");
+        assert!(
+            kind.is_none_or(|kind| kind == std::io::ErrorKind::ConnectionReset),
+            "{kind:?}"
+        );
     }
     assert_eq!(console.status("localhost", "/login"), 200);
 }
@@ -359,14 +457,20 @@ fn a_certificate_that_is_renewed() {
         console.root = root.to_path_buf();
         console.curl("localhost", "/login", &[]).code
     };
-    assert_eq!((trusting(&mut console, &first), trusting(&mut console, &second)), (0, 60));
+    assert_eq!(
+        (trusting(&mut console, &first), trusting(&mut console, &second)),
+        (0, 60)
+    );
     // Only one of the two is there yet.
     fs::copy(&second, home.path("console.pem")).unwrap();
     assert_eq!(trusting(&mut console, &first), 0, "the one before still serves");
     let log = fs::read_to_string(home.path(".local/state/dedup/logs/dedup.log")).unwrap();
     assert_eq!(log.matches("console-certificate").count(), 1, "{log}");
     replace(&home, &second);
-    assert_eq!((trusting(&mut console, &first), trusting(&mut console, &second)), (60, 0));
+    assert_eq!(
+        (trusting(&mut console, &first), trusting(&mut console, &second)),
+        (60, 0)
+    );
     fs::remove_file(home.path("console.pem")).unwrap();
     assert_eq!(trusting(&mut console, &second), 0);
 }
@@ -381,27 +485,72 @@ fn requests_that_are_none() {
     let many: String = (0..2000).map(|nr| format!("X-{nr}: a\r\n")).collect();
     let large = format!("X-Large: {}\r\n", "a".repeat(1 << 20));
     let requests = [
-        ("two lengths", format!("POST /login HTTP/1.1\r\n{host}Content-Length: 5\r\nContent-Length: 6\r\n\r\nx=1&y=")),
-        ("a length of -1", format!("POST /login HTTP/1.1\r\n{host}Content-Length: -1\r\n\r\n")),
-        ("a length of letters", format!("POST /login HTTP/1.1\r\n{host}Content-Length: 0x5\r\n\r\nx=1&y=")),
-        ("a coding twice", format!("POST /login HTTP/1.1\r\n{host}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n")),
-        ("a chunk too large", format!("POST /login HTTP/1.1\r\n{host}Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n")),
-        ("a chunk of letters", format!("POST /login HTTP/1.1\r\n{host}Transfer-Encoding: chunked\r\n\r\nxyz\r\n")),
-        ("two hosts", format!("GET / HTTP/1.1\r\n{host}Host: evil.example\r\n\r\n")),
-        ("a folded host", "GET / HTTP/1.1\r\nHost:\r\n evil.example\r\n\r\n".to_string()),
+        (
+            "two lengths",
+            format!("POST /login HTTP/1.1\r\n{host}Content-Length: 5\r\nContent-Length: 6\r\n\r\nx=1&y="),
+        ),
+        (
+            "a length of -1",
+            format!("POST /login HTTP/1.1\r\n{host}Content-Length: -1\r\n\r\n"),
+        ),
+        (
+            "a length of letters",
+            format!("POST /login HTTP/1.1\r\n{host}Content-Length: 0x5\r\n\r\nx=1&y="),
+        ),
+        (
+            "a coding twice",
+            format!("POST /login HTTP/1.1\r\n{host}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"),
+        ),
+        (
+            "a chunk too large",
+            format!("POST /login HTTP/1.1\r\n{host}Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n"),
+        ),
+        (
+            "a chunk of letters",
+            format!("POST /login HTTP/1.1\r\n{host}Transfer-Encoding: chunked\r\n\r\nxyz\r\n"),
+        ),
+        (
+            "two hosts",
+            format!("GET / HTTP/1.1\r\n{host}Host: evil.example\r\n\r\n"),
+        ),
+        (
+            "a folded host",
+            "GET / HTTP/1.1\r\nHost:\r\n evil.example\r\n\r\n".to_string(),
+        ),
         ("no host", "GET / HTTP/1.1\r\n\r\n".to_string()),
         ("no host in HTTP/1.0", "GET / HTTP/1.0\r\n\r\n".to_string()),
         ("HTTP/0.9", "GET /\r\n\r\n".to_string()),
         ("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_string()),
         ("a version that is none", format!("GET / HTTP/9.9\r\n{host}\r\n")),
-        ("a space before the colon", "GET / HTTP/1.1\r\nHost : 127.0.0.1\r\n\r\n".to_string()),
-        ("a zero in a header", format!("GET / HTTP/1.1\r\n{host}X: a\0b\r\n\r\n")),
-        ("another place", "GET http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\n\r\n".to_string()),
-        ("a place that is not the host", format!("GET http://evil.example/ HTTP/1.1\r\n{host}\r\n")),
-        ("a tunnel", format!("CONNECT evil.example:443 HTTP/1.1\r\n{host}\r\n")),
+        (
+            "a space before the colon",
+            "GET / HTTP/1.1\r\nHost : 127.0.0.1\r\n\r\n".to_string(),
+        ),
+        (
+            "a zero in a header",
+            format!("GET / HTTP/1.1\r\n{host}X: a\0b\r\n\r\n"),
+        ),
+        (
+            "another place",
+            "GET http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\n\r\n".to_string(),
+        ),
+        (
+            "a place that is not the host",
+            format!("GET http://evil.example/ HTTP/1.1\r\n{host}\r\n"),
+        ),
+        (
+            "a tunnel",
+            format!("CONNECT evil.example:443 HTTP/1.1\r\n{host}\r\n"),
+        ),
         ("every place", format!("OPTIONS * HTTP/1.1\r\n{host}\r\n")),
-        ("thousands of headers", format!("GET / HTTP/1.1\r\n{host}{many}\r\n")),
-        ("a header of a mebibyte", format!("GET / HTTP/1.1\r\n{host}{large}\r\n")),
+        (
+            "thousands of headers",
+            format!("GET / HTTP/1.1\r\n{host}{many}\r\n"),
+        ),
+        (
+            "a header of a mebibyte",
+            format!("GET / HTTP/1.1\r\n{host}{large}\r\n"),
+        ),
     ];
     for (what, request) in requests {
         let mut stream = console.connect();

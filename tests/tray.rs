@@ -64,7 +64,8 @@ impl Panel {
         assert_eq!(objects(&line)[0]["message_type"], "tray");
         let runtime = Runtime::new().unwrap();
         let address = bus.address.clone();
-        let connection = runtime.block_on(async { Builder::address(address.as_str()).build().await.unwrap() });
+        let connection =
+            runtime.block_on(async { Builder::address(address.as_str()).build().await.unwrap() });
         Panel {
             child,
             runtime,
@@ -114,7 +115,10 @@ impl Panel {
             let (id, mut properties, _): (i32, HashMap<String, OwnedVariant>, Vec<OwnedVariant>) =
                 entry.try_into().unwrap();
             let label = properties.remove("label");
-            (id, label.map_or(String::new(), |label| String::try_from(label).unwrap()))
+            (
+                id,
+                label.map_or(String::new(), |label| String::try_from(label).unwrap()),
+            )
         });
         entries.collect()
     }
@@ -158,7 +162,11 @@ fn what_is_shown_and_what_clicks_do() {
     let home = home("");
     let bus = Bus::start(&home.path("."), true);
     let mut panel = Panel::start(&home, &bus, &[]);
-    assert!(panel.tip().contains("Waiting for the first backup"), "{}", panel.tip());
+    assert!(
+        panel.tip().contains("Waiting for the first backup"),
+        "{}",
+        panel.tip()
+    );
     home.ok(&["run", "docs"]);
     assert!(panel.has("docs: completed"), "{:?}", panel.menu());
     assert!(panel.tip().contains("Everything is backed up"), "{}", panel.tip());
@@ -167,7 +175,9 @@ fn what_is_shown_and_what_clicks_do() {
     assert!(pixels.contains("22") && pixels.contains("48"));
     panel.click(PAUSE_4_HOURS);
     until("a pause", || !paused(&home).is_null());
-    until("it is shown", || panel.has("End the pause") && !panel.has("Pause for 1 hour"));
+    until("it is shown", || {
+        panel.has("End the pause") && !panel.has("Pause for 1 hour")
+    });
     panel.click(RESUME);
     until("no pause", || paused(&home).is_null());
     // It says that the console is not running, and how things stand.
@@ -180,7 +190,9 @@ fn what_is_shown_and_what_clicks_do() {
     });
     fs::remove_dir_all(home.path("docs")).unwrap();
     home.run(&["run", "docs"]);
-    until("it needs attention", || panel.menu().len() > 1 && panel.status() == "NeedsAttention");
+    until("it needs attention", || {
+        panel.menu().len() > 1 && panel.status() == "NeedsAttention"
+    });
     panel.click(QUIT);
     assert!(panel.child.wait().unwrap().success());
 }
@@ -189,7 +201,10 @@ fn what_is_shown_and_what_clicks_do() {
 fn it_opens_the_console() {
     let home = home("");
     let opened = home.path("opened");
-    let browser = home.write("bin/xdg-open", format!("#!/bin/sh\necho \"$1\" > '{}'\n", opened.display()));
+    let browser = home.write(
+        "bin/xdg-open",
+        format!("#!/bin/sh\necho \"$1\" > '{}'\n", opened.display()),
+    );
     fs::set_permissions(&browser, fs::Permissions::from_mode(0o755)).unwrap();
     let bus = Bus::start(&home.path("."), true);
     let console = home
@@ -204,13 +219,21 @@ fn it_opens_the_console() {
     let url = objects(&line)[0]["url"].as_str().unwrap().to_string();
     let settings = home.path(".config/dedup/dedup.toml");
     let place = url.trim_start_matches("http://").trim_end_matches('/');
-    let text = fs::read_to_string(&settings).unwrap().replace("127.0.0.1:1", place);
+    let text = fs::read_to_string(&settings)
+        .unwrap()
+        .replace("127.0.0.1:1", place);
     fs::write(&settings, text).unwrap();
     let mut panel = Panel::start(&home, &bus, &["--lang", "ja"]);
-    assert!(panel.tip().contains("最初のバックアップを待っています"), "{}", panel.tip());
+    assert!(
+        panel.tip().contains("最初のバックアップを待っています"),
+        "{}",
+        panel.tip()
+    );
     assert!(panel.has("コンソールを開く"), "{:?}", panel.menu());
     panel.click(OPEN);
-    until("the browser", || fs::read_to_string(&opened).is_ok_and(|text| text.trim() == url));
+    until("the browser", || {
+        fs::read_to_string(&opened).is_ok_and(|text| text.trim() == url)
+    });
     console.kill().unwrap();
     console.wait().unwrap();
     assert!(panel.has("コンソールは動いていません"), "{:?}", panel.menu());
@@ -225,7 +248,11 @@ fn it_stops_a_backup() {
     let bus = Bus::start(&home.path("."), true);
     let panel = Panel::start(&home, &bus, &[]);
     assert!(!panel.has("Stop running backups"));
-    let mut run = home.command(&["run", "docs"]).stderr(Stdio::null()).spawn().unwrap();
+    let mut run = home
+        .command(&["run", "docs"])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     until("it runs", || panel.has("Stop running backups"));
     assert!(panel.tip().contains("Backing up now"), "{}", panel.tip());
     panel.click(STOP);

@@ -178,7 +178,11 @@ mod tests {
     fn names_that_are_allowed() {
         let hosts = Hosts {
             places: Vec::new(),
-            names: vec!["backup.example.jp".into(), "[2001:db8::1]".into(), "192.0.2.7".into()],
+            names: vec![
+                "backup.example.jp".into(),
+                "[2001:db8::1]".into(),
+                "192.0.2.7".into(),
+            ],
         };
         for host in [
             "backup.example.jp",

@@ -79,11 +79,7 @@ async fn meet(stream: TcpStream, who: Neighbour, tls: Option<Arc<Tls>>, app: Arc
     }
 }
 
-async fn talk(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    who: Neighbour,
-    router: Router,
-) {
+async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, who: Neighbour, router: Router) {
     let inner = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(who);
@@ -102,13 +98,13 @@ async fn talk(
 struct Neighbours(Arc<Mutex<HashMap<Neighbour, usize>>>);
 
 /// Given back when it is dropped.
-struct Place {
+struct Seat {
     neighbours: Neighbours,
     who: Neighbour,
 }
 
 impl Neighbours {
-    fn seat(&self, who: Neighbour) -> Option<Place> {
+    fn seat(&self, who: Neighbour) -> Option<Seat> {
         if !who.is_here() {
             let mut counts = self.counts();
             let count = counts.entry(who).or_default();
@@ -117,7 +113,7 @@ impl Neighbours {
             }
             *count += 1;
         }
-        Some(Place {
+        Some(Seat {
             neighbours: self.clone(),
             who,
         })
@@ -129,7 +125,7 @@ impl Neighbours {
     }
 }
 
-impl Drop for Place {
+impl Drop for Seat {
     fn drop(&mut self) {
         let mut counts = self.neighbours.counts();
         if let Some(count) = counts.get_mut(&self.who) {
@@ -149,7 +145,7 @@ mod tests {
     fn one_address_does_not_take_all_places() {
         let neighbours = Neighbours::default();
         let ip = |text: &str| Neighbour::of(text.parse().unwrap());
-        let mut places: Vec<Place> = (0..NEIGHBOUR_MAX)
+        let mut places: Vec<Seat> = (0..NEIGHBOUR_MAX)
             .map(|nr| neighbours.seat(ip(&format!("2001:db8:0:1::{nr:x}"))).unwrap())
             .collect();
         assert!(neighbours.seat(ip("2001:db8:0:1:ffff::1")).is_none());
@@ -159,8 +155,14 @@ mod tests {
             .collect();
         assert!(neighbours.seat(ip("::1")).is_some() && neighbours.seat(ip("::ffff:127.0.0.1")).is_some());
         places.pop();
-        assert!(neighbours.seat(ip("2001:db8:0:1::1")).is_some(), "a place is free again");
+        assert!(
+            neighbours.seat(ip("2001:db8:0:1::1")).is_some(),
+            "a place is free again"
+        );
         drop((places, own));
-        assert!(neighbours.counts().is_empty(), "nothing is kept of those who have gone");
+        assert!(
+            neighbours.counts().is_empty(),
+            "nothing is kept of those who have gone"
+        );
     }
 }

@@ -336,9 +336,22 @@ mod tests {
         let stranger = from("2001:db8::1");
         assert_eq!(gate.check("wrong horse", stranger, now), Ok(Verdict::Wrong));
         let waits = |place| matches!(gate.check("wrong horse", place, now), Ok(Verdict::Wait(_)));
-        assert!(waits(stranger) && waits(from("2001:db8::ffff:2")), "the same machine");
-        for place in ["127.0.0.1", "::1", "::ffff:127.0.0.1", "2001:db8:0:1::1", "192.0.2.7"] {
-            assert_eq!(gate.check("correct horse", from(place), now), Ok(Verdict::Right), "{place}");
+        assert!(
+            waits(stranger) && waits(from("2001:db8::ffff:2")),
+            "the same machine"
+        );
+        for place in [
+            "127.0.0.1",
+            "::1",
+            "::ffff:127.0.0.1",
+            "2001:db8:0:1::1",
+            "192.0.2.7",
+        ] {
+            assert_eq!(
+                gate.check("correct horse", from(place), now),
+                Ok(Verdict::Right),
+                "{place}"
+            );
         }
         assert!(waits(stranger), "another's right password does not help");
         // However many there are.

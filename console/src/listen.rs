@@ -88,9 +88,9 @@ pub fn serve(
     let app = runtime.block_on(async {
         let door = open(&place).await?;
         let called = called(&context, &door, secured.is_some())?;
-        let certificate = secured.as_ref().map(|(path, _, identity)| {
-            doctor::validity(path, identity.validity, context.now.timestamp())
-        });
+        let certificate = secured
+            .as_ref()
+            .map(|(path, _, identity)| doctor::validity(path, identity.validity, context.now.timestamp()));
         let mut app = App::new(context, called.hosts, called.cookie)?;
         (app.licences, app.is_secure) = (options.licences, secured.is_some());
         let app = Arc::new(app);

@@ -83,7 +83,11 @@ fn logging_in_and_out() {
         assert!(wrong.status == 403 && wrong.cookies.is_empty());
         // However slow this machine is.
         let later = std::time::Instant::now() + Duration::from_secs(3600);
-        console.app.gate.check("wrong again", Neighbour::default(), later).unwrap();
+        console
+            .app
+            .gate
+            .check("wrong again", Neighbour::default(), later)
+            .unwrap();
         let early = console.post("/login", &[("password", PASSWORD)]).await;
         assert_eq!(early.status, 429);
         assert!(early.headers.contains_key("retry-after"));

@@ -82,7 +82,8 @@ impl CertificateFiles {
     }
 
     pub fn read(&self) -> Result<Identity, Failure> {
-        let chain = CertificateDer::pem_slice_iter(&contents(&self.certificate)?).collect::<Result<Vec<_>, _>>();
+        let chain =
+            CertificateDer::pem_slice_iter(&contents(&self.certificate)?).collect::<Result<Vec<_>, _>>();
         let chain = chain.unwrap_or_default();
         let Some(first) = chain.first() else {
             return Err(fault(ConsoleFault::NoCertificate {
@@ -190,7 +191,9 @@ fn time(der: &[u8]) -> Option<(Timestamp, &[u8])> {
     };
     let time = DateTime::strptime("%Y%m%d%H%M%SZ", text).ok()?;
     // 99991231235959Z, which means that it does not expire, is later than any time here.
-    let at = time.to_zoned(TimeZone::UTC).map_or(Timestamp::MAX, |at| at.timestamp());
+    let at = time
+        .to_zoned(TimeZone::UTC)
+        .map_or(Timestamp::MAX, |at| at.timestamp());
     Some((at, rest))
 }
 

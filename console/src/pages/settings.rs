@@ -374,7 +374,11 @@ pub async fn password(visit: Visit) -> Response {
         if text("password") != text("again") {
             return refuse(StatusCode::FORBIDDEN, t.passwords_differ().to_string());
         }
-        match visit.app.gate.check(text("current"), visit.from, Instant::now())? {
+        match visit
+            .app
+            .gate
+            .check(text("current"), visit.from, Instant::now())?
+        {
             Verdict::Right => {}
             Verdict::Wait(wait) => {
                 let why = texts::wait(lang, wait.as_secs() + 1);

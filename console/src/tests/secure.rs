@@ -2,6 +2,7 @@
 
 use super::kit::{Console, HOST, NAME, PASSWORD, form, run};
 use super::refused::{CHANGES, READS};
+use crate::gate::Neighbour;
 use axum::body::Body;
 use axum::http::{Request, header, request};
 use futures_util::{StreamExt, stream};
@@ -45,7 +46,9 @@ fn a_visit_by_tls() {
         let look = post("/look").body(Body::from("lang=ja&theme=dark")).unwrap();
         let look = console.send(look).await;
         let out = post("/logout").header(header::COOKIE, &session);
-        let out = console.send(out.body(Body::from(format!("csrf={csrf}"))).unwrap()).await;
+        let out = console
+            .send(out.body(Body::from(format!("csrf={csrf}"))).unwrap())
+            .await;
         let cookies: Vec<&String> = look.cookies.iter().chain(&out.cookies).collect();
         assert_eq!(cookies.len(), 3);
         for cookie in cookies {
@@ -118,7 +121,13 @@ fn other_hosts() {
                 assert_eq!(answer.status, 421, "{path} as '{host}'");
             }
         }
-        for forwarded in ["x-forwarded-host", "forwarded", "x-host", "x-original-url", "x-rewrite-url"] {
+        for forwarded in [
+            "x-forwarded-host",
+            "forwarded",
+            "x-host",
+            "x-original-url",
+            "x-rewrite-url",
+        ] {
             let request = Request::get("/")
                 .header(header::HOST, "evil.example")
                 .header(forwarded, NAME)
@@ -136,8 +145,18 @@ fn headers_that_are_there_twice() {
         let console = Console::secure();
         let session = log_in(&console).await;
         let csrf = console.csrf(&session);
-        let token = console.app.tokens.add("reads", false, jiff::Timestamp::now()).unwrap().secret;
-        for (first, second) in [(NAME, HOST), (NAME, NAME), (NAME, "evil.example"), ("evil.example", NAME)] {
+        let token = console
+            .app
+            .tokens
+            .add("reads", false, jiff::Timestamp::now())
+            .unwrap()
+            .secret;
+        for (first, second) in [
+            (NAME, HOST),
+            (NAME, NAME),
+            (NAME, "evil.example"),
+            ("evil.example", NAME),
+        ] {
             let request = Request::get("/")
                 .header(header::HOST, first)
                 .header(header::HOST, second)
@@ -153,13 +172,46 @@ fn headers_that_are_there_twice() {
         let tokens = get("/api/status")
             .header(header::AUTHORIZATION, "Bearer dedup_00")
             .header(header::AUTHORIZATION, format!("Bearer {token}"));
-        assert_eq!(console.send(tokens.body(Body::empty()).unwrap()).await.status, 401);
+        assert_eq!(
+            console.send(tokens.body(Body::empty()).unwrap()).await.status,
+            401
+        );
         let sites = get("/api/status")
             .header("sec-fetch-site", "same-origin")
             .header("sec-fetch-site", "cross-site")
             .header(header::COOKIE, &session);
         let answer = console.send(sites.body(Body::empty()).unwrap()).await;
         assert_ne!(answer.status, 200);
+    });
+}
+
+/// Who guesses from elsewhere is shut out, and nobody else.
+#[test]
+fn guesses_from_elsewhere() {
+    run(async {
+        let console = Console::secure();
+        console.choose_password();
+        let ask = async |password: &str, from: &str| {
+            let from = Neighbour::of(from.parse().unwrap());
+            let request = post("/login").extension(from);
+            let body = Body::from(form(&[("password", password)]));
+            console.send(request.body(body).unwrap()).await.status
+        };
+        assert_eq!(ask("wrong horse", "198.51.100.1").await, 403);
+        // However slow this machine is.
+        let later = std::time::Instant::now() + std::time::Duration::from_secs(3600);
+        let stranger = Neighbour::of("198.51.100.1".parse().unwrap());
+        console.app.gate.check("wrong again", stranger, later).unwrap();
+        assert_eq!(ask(PASSWORD, "198.51.100.1").await, 429);
+        assert_eq!(ask(PASSWORD, "198.51.100.2").await, 303);
+        assert_eq!(ask(PASSWORD, "127.0.0.1").await, 303);
+        // What a header says of an address is nobody's word.
+        let claim = post("/login")
+            .extension(stranger)
+            .header("x-forwarded-for", "127.0.0.1")
+            .header("x-real-ip", "127.0.0.1");
+        let claim = claim.body(Body::from(form(&[("password", PASSWORD)]))).unwrap();
+        assert_eq!(console.send(claim).await.status, 429);
     });
 }
 
@@ -170,9 +222,19 @@ fn no_link_opens_it() {
         let console = Console::secure();
         console.choose_password();
         for link in ["", "x", "0", &"0".repeat(64), &"a".repeat(100_000)] {
-            let fields = form(&[("link", link), ("password", "another horse"), ("again", "another horse")]);
-            let answer = console.send(post("/start").body(Body::from(fields)).unwrap()).await;
-            assert!(answer.status == 403 && answer.cookies.is_empty(), "{}", answer.status);
+            let fields = form(&[
+                ("link", link),
+                ("password", "another horse"),
+                ("again", "another horse"),
+            ]);
+            let answer = console
+                .send(post("/start").body(Body::from(fields)).unwrap())
+                .await;
+            assert!(
+                answer.status == 403 && answer.cookies.is_empty(),
+                "{}",
+                answer.status
+            );
         }
         let old = form(&[("password", PASSWORD)]);
         let entered = console.send(post("/login").body(Body::from(old)).unwrap()).await;

@@ -124,7 +124,9 @@ pub fn layout(entries: &[Entry], id: i32, depth: i32) -> Option<Layout> {
 
 /// Of the entries with these ids, or of all.
 pub fn properties(entries: &[Entry], ids: &[i32]) -> Vec<(i32, Properties)> {
-    let asked = entries.iter().filter(|entry| ids.is_empty() || ids.contains(&entry.id));
+    let asked = entries
+        .iter()
+        .filter(|entry| ids.is_empty() || ids.contains(&entry.id));
     asked.map(|entry| (entry.id, entry.properties())).collect()
 }
 
@@ -145,7 +147,12 @@ mod tests {
             console: None,
         };
         let of = |state: &TrayState| entries(Lang::En, state);
-        let chosen = |state: &TrayState| of(state).iter().filter_map(|entry| entry.action).collect::<Vec<_>>();
+        let chosen = |state: &TrayState| {
+            of(state)
+                .iter()
+                .filter_map(|entry| entry.action)
+                .collect::<Vec<_>>()
+        };
         use TrayAction::{Open, Pause, Quit, Resume, Stop};
         assert_eq!(chosen(&state), [Open, Pause(1), Pause(4), Pause(24), Quit]);
         assert_eq!(of(&state).len(), 1 + SETS_MAX + 2 + 5);
@@ -160,6 +167,9 @@ mod tests {
         assert_eq!((id, below.len()), (0, all.len()));
         assert!(layout(&all, 0, 0).unwrap().2.is_empty());
         assert!(layout(&all, 9999, -1).is_none());
-        assert_eq!(properties(&all, &[2])[0].1["label"], Variant::from("my__docs: completed"));
+        assert_eq!(
+            properties(&all, &[2])[0].1["label"],
+            Variant::from("my__docs: completed")
+        );
     }
 }

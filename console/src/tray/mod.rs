@@ -53,10 +53,7 @@ const REFRESH: Duration = Duration::from_secs(5);
 type Map = HashMap<&'static str, Variant<'static>>;
 
 /// Shows the icon until the context is cancelled, somebody closes it, or the session ends. `shown` is told when it is there.
-pub fn show_tray(
-    context: Context,
-    shown: &mut dyn FnMut() -> Result<(), Failure>,
-) -> Result<(), Failure> {
+pub fn show_tray(context: Context, shown: &mut dyn FnMut() -> Result<(), Failure>) -> Result<(), Failure> {
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| ended(&e.to_string()))?;
     let done = runtime.block_on(async {
@@ -137,7 +134,8 @@ impl Tray {
             "type='signal',sender='{BUS}',interface='{BUS}',member='NameOwnerChanged',arg0='{WATCHER}'"
         );
         let (bus, question) = (&self.bus, Some(BUS));
-        bus.call_method(question, BUS_PATH, question, "AddMatch", &rule).await?;
+        bus.call_method(question, BUS_PATH, question, "AddMatch", &rule)
+            .await?;
         let reply = bus
             .call_method(question, BUS_PATH, question, "NameHasOwner", &WATCHER)
             .await?;
@@ -153,7 +151,13 @@ impl Tray {
         let (bus, name, refused) = (self.bus.clone(), self.name(), self.refused.clone());
         tokio::spawn(async move {
             let watcher = Some(WATCHER);
-            let call = bus.call_method(watcher, WATCHER_PATH, watcher, "RegisterStatusNotifierItem", &name);
+            let call = bus.call_method(
+                watcher,
+                WATCHER_PATH,
+                watcher,
+                "RegisterStatusNotifierItem",
+                &name,
+            );
             if let Err(e) = call.await {
                 // The first refusal is as good as any.
                 let _ = refused.set(e.to_string());
@@ -170,7 +174,9 @@ impl Tray {
 
     /// True if something has changed.
     fn look(&mut self) -> bool {
-        let found = self.context().and_then(|context| state::look(&context, self.lang));
+        let found = self
+            .context()
+            .and_then(|context| state::look(&context, self.lang));
         let state = found.unwrap_or_else(|failure| TrayState::unknown(failure.text(self.lang)));
         let has_changed = state != self.state || self.entries.is_empty();
         if has_changed {
@@ -190,9 +196,11 @@ impl Tray {
         for signal in ["NewIcon", "NewAttentionIcon", "NewToolTip"] {
             bus.emit_signal(nobody, ITEM_PATH, ITEM, signal, &()).await?;
         }
-        bus.emit_signal(nobody, ITEM_PATH, ITEM, "NewStatus", &self.status()).await?;
+        bus.emit_signal(nobody, ITEM_PATH, ITEM, "NewStatus", &self.status())
+            .await?;
         let layout = (self.revision, 0i32);
-        bus.emit_signal(nobody, MENU_PATH, MENU, "LayoutUpdated", &layout).await
+        bus.emit_signal(nobody, MENU_PATH, MENU, "LayoutUpdated", &layout)
+            .await
     }
 
     fn status(&self) -> &'static str {
@@ -273,7 +281,12 @@ impl Tray {
     fn item(&self) -> Map {
         let none = || Vec::<icon::Pixmap>::new();
         let text = format!("{}\n{}", self.state.sentence, self.state.below);
-        let tip = (String::new(), none(), "dedup".to_string(), text.trim().to_string());
+        let tip = (
+            String::new(),
+            none(),
+            "dedup".to_string(),
+            text.trim().to_string(),
+        );
         let mut item = HashMap::from([
             ("Category", "SystemServices".into()),
             ("Id", "dedup".into()),
@@ -344,7 +357,10 @@ impl Tray {
 
     async fn event(&mut self, id: i32, event: &str) -> bool {
         let entry = self.entries.iter().find(|entry| entry.id == id);
-        match entry.and_then(|entry| entry.action).filter(|_| event == "clicked") {
+        match entry
+            .and_then(|entry| entry.action)
+            .filter(|_| event == "clicked")
+        {
             Some(TrayAction::Quit) => return false,
             Some(action) => self.act(action).await,
             None => {}
@@ -372,11 +388,16 @@ impl Tray {
 
     /// In a notification of the desktop.
     async fn tell(&self, text: &str) {
-        let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let text = text
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;");
         let (actions, hints) = (Vec::<String>::new(), Map::new());
         let message = ("dedup", 0u32, "", "dedup", text, actions, hints, -1i32);
         let service = Some(NOTIFICATIONS);
-        let call = self.bus.call_method(service, NOTIFICATIONS_PATH, service, "Notify", &message);
+        let call = self
+            .bus
+            .call_method(service, NOTIFICATIONS_PATH, service, "Notify", &message);
         // A desktop without notifications has nowhere else to show it.
         let _ = timeout(PATIENCE, call).await;
     }
@@ -400,7 +421,11 @@ fn control(context: &Context, action: TrayAction) -> Result<(), Failure> {
 /// With the browser that the desktop has chosen.
 fn open(url: &str) -> Result<(), Failure> {
     let opened = child::command("xdg-open").and_then(|mut command| {
-        command.arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .arg(url)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         child::start(move || command.spawn())
     });
     let mut browser = opened.map_err(|e| Cause::system(Action::Use, Path::new("xdg-open"), e))?;

@@ -2,9 +2,9 @@
 //! runs.
 
 use super::icon::Badge;
+use service::catalogue::Lang;
 use service::catalogue::report::console::{self as texts, Labels};
 use service::catalogue::report::{runs, tray};
-use service::catalogue::Lang;
 use service::runs::control;
 use service::runs::status::{self, SetStatus};
 use service::settings::values::Listen;

@@ -14,10 +14,10 @@ use crate::catalogue::SystemError;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::status::Status;
+pub use console::{certificate, validity};
 use engine::platform::space::DiskSpace;
 use engine::storage::Weakness;
 use jiff::Timestamp;
-pub use console::{certificate, validity};
 pub use schedule::SchedulerEntry;
 
 /// How good or bad a finding is.

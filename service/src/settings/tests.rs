@@ -357,7 +357,10 @@ fn what_is_wrong_is_said_with_its_place() {
             "[console]\ntls-key='/k'",
             ":2:9: 'tls-key' is of no use without 'tls-certificate'",
         ),
-        ("[console]\ntls-certificate='k.pem'", ":2:17: 'tls-certificate': 'k.pem'"),
+        (
+            "[console]\ntls-certificate='k.pem'",
+            ":2:17: 'tls-certificate': 'k.pem'",
+        ),
         (
             "[console]\nallowed-hosts=['a b']",
             ":2:16: 'allowed-hosts': 'a b'",
