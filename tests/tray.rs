@@ -1,5 +1,6 @@
 //! `dedup tray` in a session of its own: what the panel is shown, and what a click does.
 
+use futures_util::StreamExt;
 use kit::program::{Home, Run, objects};
 use kit::servers::Bus;
 use rustix::process::{Pid, Signal, kill_process};
@@ -9,11 +10,12 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use zbus::connection::Builder;
 use zbus::message::Message;
-use zbus::{Connection, OwnedVariant, Structure};
+use zbus::{Connection, MessageStream, OwnedVariant, Structure};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const ITEM: &str = "org.kde.StatusNotifierItem";
@@ -258,6 +260,57 @@ fn it_stops_a_backup() {
     panel.click(STOP);
     assert!(!run.wait().unwrap().success());
     assert!(home.snapshots().is_empty());
+}
+
+/// A panel without anything else, which may be started again.
+struct Watcher {
+    icons: Receiver<String>,
+    _runtime: Runtime,
+}
+
+impl Watcher {
+    fn start(address: &str) -> Watcher {
+        let runtime = Runtime::new().unwrap();
+        let (given, icons) = channel();
+        let (connection, mut calls) = runtime.block_on(async {
+            let connection = Builder::address(address).build().await.unwrap();
+            let calls = MessageStream::from(&connection);
+            let name = "org.kde.StatusNotifierWatcher";
+            connection.request_name(name).await.unwrap();
+            (connection, calls)
+        });
+        runtime.spawn(async move {
+            while let Some(Ok(call)) = calls.next().await {
+                let header = call.header();
+                if header.member().is_some_and(|member| member.as_str() == "RegisterStatusNotifierItem") {
+                    given.send(call.body().deserialize().unwrap()).unwrap();
+                    connection.reply(&header, &()).await.unwrap();
+                }
+            }
+        });
+        Watcher {
+            icons,
+            _runtime: runtime,
+        }
+    }
+}
+
+/// Panels crash, and are started again; an icon that is not registered again would be gone until the next session.
+#[test]
+fn a_panel_that_is_started_again() {
+    let home = home("");
+    let bus = Bus::start(&home.path("."), false);
+    let first = Watcher::start(&bus.address);
+    let mut command = home.command(&["tray"]);
+    command.env("DBUS_SESSION_BUS_ADDRESS", &bus.address);
+    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+    let name = first.icons.recv_timeout(PATIENCE).unwrap();
+    assert!(name.starts_with("org.kde.StatusNotifierItem-"), "{name}");
+    drop(first);
+    let second = Watcher::start(&bus.address);
+    assert_eq!(second.icons.recv_timeout(PATIENCE).unwrap(), name);
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]
