@@ -166,7 +166,7 @@ fn field(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&found, rest) = der.split_first()?;
     let (&length, rest) = rest.split_first()?;
     let (length, rest) = match length {
-        ..0x80 => (u64::from(length), rest),
+        ..=0x7f => (u64::from(length), rest),
         0x81..=0x84 => {
             let (digits, rest) = rest.split_at_checked(usize::from(length - 0x80))?;
             let add = |sum: u64, digit: &u8| (sum << 8) | u64::from(*digit);
