@@ -392,7 +392,7 @@ impl Tray {
             .replace('&', "&amp;")
             .replace('<', "&lt;")
             .replace('>', "&gt;");
-        let (actions, hints) = (Vec::<String>::new(), Map::new());
+        let (actions, hints) = (Vec::<String>::new(), Map::from([("urgency", 1u8.into())]));
         let message = ("dedup", 0u32, "", "dedup", text, actions, hints, -1i32);
         let service = Some(NOTIFICATIONS);
         let call = self

@@ -178,6 +178,7 @@ fn every_example_is_right() {
             ("notify.mail", "server = 'h'\nfrom = 'a@h'\nto = ['b@h']\n"),
             ("notify.webhook", "url = 'http://h'\n"),
             ("sets.NAME.retention.tiers[]", "keep-every = '1d'\n"),
+            ("console", "tls-certificate = '/c.pem'\n"),
         ];
         for (place, lines) in others.iter().filter(|(place, _)| *place == table) {
             let lines = lines
