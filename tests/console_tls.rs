@@ -565,7 +565,10 @@ fn requests_that_are_none() {
         let answer = String::from_utf8_lossy(&answer).into_owned();
         let status = answer.split(' ').nth(1).unwrap_or_default();
         let is_refused = answer.is_empty() || status.starts_with('4') || status == "303";
-        assert!(is_refused && !answer.contains("name=\"password\""), "{what}: {answer}");
+        assert!(
+            is_refused && !answer.contains("name=\"password\""),
+            "{what}: {answer}"
+        );
         assert!(!answer.contains("evil.example"), "{what}: {answer}");
         let only_one = answer.matches("HTTP/1.").count() <= 1;
         assert!(only_one, "{what} is one request: {answer}");

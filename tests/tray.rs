@@ -282,7 +282,10 @@ impl Watcher {
         runtime.spawn(async move {
             while let Some(Ok(call)) = calls.next().await {
                 let header = call.header();
-                if header.member().is_some_and(|member| member.as_str() == "RegisterStatusNotifierItem") {
+                if header
+                    .member()
+                    .is_some_and(|member| member.as_str() == "RegisterStatusNotifierItem")
+                {
                     given.send(call.body().deserialize().unwrap()).unwrap();
                     connection.reply(&header, &()).await.unwrap();
                 }
