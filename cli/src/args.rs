@@ -178,6 +178,9 @@ pub enum Command {
     Schedule(runs::ScheduleCommand),
     /// Open the console: a local web page to watch, browse and restore
     Console(program::ConsoleArgs),
+    /// Show an icon in the desktop's panel: the state of the backups, with a menu to open the console, pause and stop
+    #[command(after_help = TRAY_HELP)]
+    Tray,
     /// Run what is due, every minute, until stopped: for machines without a usable scheduler
     #[command(after_help = AGENT_HELP)]
     Agent,
@@ -278,6 +281,9 @@ pub enum Command {
 const TAKEOVER_HELP: &str = "A machine records its settings at the destinations of its sets whenever it runs them; secrets \
     are not recorded. On a new machine, say where the repository is and what opens it:\n\n    \
     dedup -r URL --key-file FILE takeover HOST\n\nIt lists what this machine still needs: keys, passwords, sources.";
+const TRAY_HELP: &str = "It needs a panel that shows icons by StatusNotifierItem: KDE, Xfce, Cinnamon, MATE and others, and GNOME with \
+    the extension AppIndicator. Let the desktop start it with your session.";
+
 const AGENT_HELP: &str = "Start it with your session, or let a supervisor keep it running. SIGTERM ends it, and a run at its next safe \
     point. Beside a timer it does no harm: no run begins twice.";
 

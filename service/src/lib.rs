@@ -8,6 +8,7 @@
 //! (docs/decisions/0030-service.md).
 
 pub mod catalogue;
+pub mod certificate;
 pub mod context;
 pub mod credential;
 pub mod env;

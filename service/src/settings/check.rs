@@ -5,7 +5,7 @@ use super::schema;
 use super::tables::{Named, RemoteTable, SetTable, Tables};
 use super::values::{AbsolutePath, Lasting};
 use super::{Remote, Settings, nearest};
-use crate::catalogue::{Cause, Lang, SetCause, Texts, What};
+use crate::catalogue::{Cause, Lang, NetworkFault, SetCause, Texts, What};
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::secret::SecretSource;
@@ -37,6 +37,10 @@ pub fn settings(path: &Path, text: &str, env: &Env) -> Result<Settings, Failure>
         && mail.to.get_ref().is_empty()
     {
         return Err(file.wrong(Some(mail.to.span()), Cause::NobodyToMail));
+    }
+    if let (None, Some(key)) = (&tables.console.tls_certificate, &tables.console.tls_key) {
+        let fault = NetworkFault::KeyAlone.into();
+        return Err(file.wrong(Some(key.span()), Cause::Console { fault }));
     }
     file.check_support(document.get_ref(), &mut Vec::new())?;
     Ok(Settings {

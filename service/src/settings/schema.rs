@@ -136,7 +136,10 @@ pub const KEYS: &[KeyInfo] = &[
     key("notify.webhook.preset", "`\"json\"`, `\"ntfy\"`, `\"slack\"`, `\"discord\"` or `\"gotify\"`", "`\"json\"`", "\"ntfy\"", "What the receiver understands. `\"json\"` is an object with `event`, `level`, `host`, `set`, `title`, `text` and `run`."),
     key("notify.ping.url", "URL, `http` or `https`", "", "\"https://hc-ping.com/ping-key/{set}\"", "URL that is called when a run ends, with `/start` when it begins and `/fail` if it does not complete (healthchecks.io). `{set}` stands for the set's name."),
     key("notify.prometheus.textfile", PATH, "", "\"/var/lib/node_exporter/dedup.prom\"", "File for the textfile collector of Prometheus' node exporter."),
-    key("console.listen", "address and port, or `\"unix:/path\"`", "`\"127.0.0.1:4280\"`", "\"127.0.0.1:4280\"", "Where the console listens: an address of this machine alone, or a Unix socket. `--listen` overrides it."),
+    key("console.listen", "address and port, or `\"unix:/path\"`", "`\"127.0.0.1:4280\"`", "\"127.0.0.1:4280\"", "Where the console listens: an address, or a Unix socket. An address that other machines can reach needs `tls-certificate`, and the console's password. `--listen` overrides it."),
+    key("console.allowed-hosts", TEXTS, NONE, "[\"backup.example.jp\"]", "Names and addresses by which browsers may call the console, beside the address it listens on. Required if that is `0.0.0.0` or `[::]`."),
+    key("console.tls-certificate", PATH, NONE, "\"/etc/dedup/console.pem\"", "Certificate of the console, and those that it was issued by, in PEM. With it, the console speaks TLS only, except on a Unix socket. A replaced file takes effect at once."),
+    key("console.tls-key", PATH, "the file of the certificate", "\"/etc/dedup/console.key\"", "Private key of the certificate, in PEM, without a password."),
     key("console.lang", "`\"en\"` or `\"ja\"`", "the environment's", "\"ja\"", "Language of notifications, and of the console. `--lang` overrides it."),
     key("update.url", "URL, `https`", NONE, "\"https://example.jp/dedup/version\"", "Where `dedup version --check` asks for the newest version: plain text such as `1.2.3`, or JSON with `version`. Nothing is asked without it."),
 ];

@@ -238,6 +238,9 @@ pub struct PrometheusTable {
 )]
 pub struct ConsoleTable {
     pub listen: Option<Listen>,
+    pub allowed_hosts: Vec<Host>,
+    pub tls_certificate: Option<AbsolutePath>,
+    pub tls_key: Option<Spanned<AbsolutePath>>,
     pub lang: Option<Language>,
 }
 

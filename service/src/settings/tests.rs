@@ -92,6 +92,9 @@ url = "https://hc-ping.com/ping-key/{set}"
 textfile = "/var/lib/node_exporter/dedup.prom"
 [console]
 listen = "127.0.0.1:4280"
+allowed-hosts = ["backup.example.jp", "192.0.2.7"]
+tls-certificate = "/etc/dedup/console.pem"
+tls-key = "/etc/dedup/console.key"
 lang = "ja"
 [update]
 url = "https://example.jp/dedup/version"
@@ -177,6 +180,7 @@ fn every_example_is_right() {
             ("notify.mail", "server = 'h'\nfrom = 'a@h'\nto = ['b@h']\n"),
             ("notify.webhook", "url = 'http://h'\n"),
             ("sets.NAME.retention.tiers[]", "keep-every = '1d'\n"),
+            ("console", "tls-certificate = '/c.pem'\n"),
         ];
         for (place, lines) in others.iter().filter(|(place, _)| *place == table) {
             let lines = lines
@@ -352,6 +356,18 @@ fn what_is_wrong_is_said_with_its_place() {
             ":2:6: 'lang': 'fr' is not one of \"en\", \"ja\"",
         ),
         ("[console]\nlisten='unix:x'", ":2:8: 'listen': 'x'"),
+        (
+            "[console]\ntls-key='/k'",
+            ":2:9: 'tls-key' is of no use without 'tls-certificate'",
+        ),
+        (
+            "[console]\ntls-certificate='k.pem'",
+            ":2:17: 'tls-certificate': 'k.pem'",
+        ),
+        (
+            "[console]\nallowed-hosts=['a b']",
+            ":2:16: 'allowed-hosts': 'a b'",
+        ),
         (
             &format!("{set}sources=['/a']\ndestinations=['main']\n[sets.a.retention]\ndeleted-files='90d'"),
             ":7:15: only \"forever\" is supported yet",

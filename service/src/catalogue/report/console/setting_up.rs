@@ -367,13 +367,28 @@ pub fn setting_label(lang: Lang, table: &str, key: &str) -> &'static str {
             "Language of notifications and of this console",
             "通知とコンソールの言語",
         ),
-        ("console", "listen") => (
-            "Address to listen on (after a restart)",
-            "待ち受けるアドレス (再起動後)",
-        ),
+        ("console", key) => console_label(key),
         _ => ("URL", "アドレス (URL)"),
     };
     lang.pick(en, ja)
+}
+
+fn console_label(key: &str) -> (&'static str, &'static str) {
+    match key {
+        "allowed-hosts" => (
+            "Names by which it may be called, with commas between (after a restart)",
+            "呼び出しに使える名前 (コンマ区切り、再起動後)",
+        ),
+        "tls-certificate" => (
+            "File with the TLS certificate (after a restart)",
+            "TLS 証明書のファイル (再起動後)",
+        ),
+        "tls-key" => ("File with the certificate's key", "証明書の秘密鍵のファイル"),
+        _ => (
+            "Address to listen on (after a restart)",
+            "待ち受けるアドレス (再起動後)",
+        ),
+    }
 }
 
 fn limit_label(key: &str) -> (&'static str, &'static str) {
