@@ -40,6 +40,7 @@ mod destinations;
 mod faults;
 mod flips;
 mod folders;
+mod followers;
 mod format;
 mod full_disk;
 mod gc;

@@ -11,6 +11,7 @@ use chunkstore::simulation::LocalEnd;
 use chunkstore::{Error, Result};
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -93,6 +94,18 @@ pub enum When {
     After,
 }
 
+impl When {
+    /// Each of them, without and with the power going.
+    pub const WITH_POWER: [(When, bool); 6] = [
+        (When::Before, false),
+        (When::Within, false),
+        (When::After, false),
+        (When::Before, true),
+        (When::Within, true),
+        (When::After, true),
+    ];
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Done {
     Nothing,
@@ -115,7 +128,7 @@ struct Storage {
     /// Those of them that change something.
     changes: u64,
     crash: Option<(u64, When)>,
-    crashed: bool,
+    crashed: Arc<AtomicBool>,
     /// The process that uses the storage ends with this.
     local_end: Option<Arc<LocalEnd>>,
     faults: BTreeMap<u64, Fault>,
@@ -134,8 +147,10 @@ struct Verdict {
 impl Storage {
     fn next(&mut self, changes: bool) -> Verdict {
         let verdict = |done, error, fault| Verdict { done, error, fault };
-        self.crashed |= self.local_end.as_ref().is_some_and(|end| end.ended());
-        if self.crashed {
+        if self.local_end.as_ref().is_some_and(|end| end.ended()) {
+            self.crashed.store(true, Relaxed);
+        }
+        if self.crashed.load(Relaxed) {
             return verdict(Done::Nothing, Some(io::Error::other("crashed before")), None);
         }
         self.clock += Duration::from_millis(20);
@@ -145,7 +160,7 @@ impl Storage {
             let change = self.changes;
             self.changes += 1;
             if let Some((_, when)) = self.crash.filter(|(at, _)| *at == change) {
-                self.crashed = true;
+                self.crashed.store(true, Relaxed);
                 let done = match when {
                     When::Before => Done::Nothing,
                     When::Within => Done::Half,
@@ -234,7 +249,7 @@ impl Simulated {
             operations: 0,
             changes: 0,
             crash: None,
-            crashed: false,
+            crashed: Arc::default(),
             local_end: None,
             faults: BTreeMap::new(),
             struck: false,
@@ -274,7 +289,18 @@ impl Simulated {
     }
 
     pub fn crashed(&self) -> bool {
-        self.storage().crashed
+        self.storage().crashed.load(Relaxed)
+    }
+
+    /// From now on one process uses both: if it ends at one of them, nothing gets to the other either.
+    pub fn used_with(&self, other: &Simulated) {
+        let crashed = self.storage().crashed.clone();
+        other.storage().crashed = crashed;
+    }
+
+    /// Nothing else ends the process that uses this.
+    pub fn used_alone(&self) {
+        self.storage().crashed = Arc::default();
     }
 
     /// The operation number `at` suffers a fault, once.
@@ -322,7 +348,7 @@ impl Simulated {
     pub fn restart(&self) {
         let mut storage = self.storage();
         storage.crash = None;
-        storage.crashed = false;
+        storage.crashed.store(false, Relaxed);
         storage.local_end = None;
         storage.faults.clear();
         storage.struck = false;
