@@ -149,6 +149,8 @@ pub enum Diagnosis {
         lines: u64,
     },
     RemoteOpens,
+    /// This machine removes nothing there.
+    RemoteAppendOnly,
     RemoteFails {
         failure: Failure,
     },
@@ -251,6 +253,7 @@ impl Diagnosis {
             | ClockIsRight
             | StateKept { .. }
             | RemoteOpens
+            | RemoteAppendOnly
             | HasPhrase
             | PhraseUnconfirmed
             | SnapshotsThere { .. }
@@ -310,6 +313,7 @@ impl Diagnosis {
                 CheckedItem::State
             }
             RemoteOpens
+            | RemoteAppendOnly
             | RemoteFails { .. }
             | RemoteAsks
             | RemoteIsAnother
