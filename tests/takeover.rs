@@ -58,6 +58,46 @@ fn rows(run: &Run, message_type: &str) -> Vec<Value> {
     rows
 }
 
+/// The repository is lost with the machine; what is left is a replica that no set ever ran to.
+#[test]
+fn a_replica_has_what_a_takeover_needs() {
+    let (shared, bare) = (home(), home());
+    let old = alpha(&shared, "");
+    run_as(&old, "alpha", &["run", "docs"]).ends(0);
+    let (repo, key, replica) = (
+        shared.text("repo"),
+        shared.text("main.key"),
+        shared.text("replica"),
+    );
+    old.ok(&[
+        "-r", "main", "remote", "add", "okinawa", &replica, "--like", "main",
+    ]);
+    let records = |run: &Run| number(&rows(run, "replica")[0], "records");
+    let replicate = ["-r", "main", "replicate", "--to", "okinawa", "--json"];
+    let dry = old.ok(&[
+        "-r",
+        "main",
+        "replicate",
+        "--to",
+        "okinawa",
+        "--json",
+        "--dry-run",
+    ]);
+    assert_eq!(records(&dry), 0);
+    assert_eq!(records(&old.ok(&replicate)), 2, "settings and state");
+    assert_eq!(records(&old.ok(&replicate)), 0, "they are there");
+    fs::write(old.path(SETTINGS), text(&old) + "# changed\n").unwrap();
+    run_as(&old, "alpha", &["run", "docs"]).ends(0);
+    assert!(records(&old.ok(&replicate)) >= 1);
+    fs::remove_dir_all(&repo).unwrap();
+    let at = ["-r", replica.as_str(), "--key-file", key.as_str()];
+    bare.ok(&[&at[..], &["takeover", "alpha"]].concat());
+    assert!(text(&bare).ends_with("# changed\n"), "{}", text(&bare));
+    let hosts = bare.ok(&[&at[..], &["status", "--all-hosts", "--json"]].concat());
+    assert_eq!(rows(&hosts, "machine")[0]["sets"][0]["last_status"], "completed");
+    bare.ok(&[&at[..], &["check"]].concat());
+}
+
 #[test]
 fn a_bare_machine_takes_over_with_url_and_key() {
     let (shared, bare) = (home(), home());
@@ -292,7 +332,7 @@ impl Scene {
         let records = machines::newest(&self.repo()).unwrap();
         let mut texts = records.newest.into_iter().filter_map(|one| match one.content {
             RecordContent::Settings(text) => Some(text),
-            RecordContent::State(_) => None,
+            RecordContent::State(_) | RecordContent::PathTags(_) => None,
         });
         (texts.next_back(), records.unreadable.len())
     }

@@ -232,7 +232,7 @@ pub enum Command {
     Unprotect(ProtectArgs),
     /// Remove files and directories from all snapshots; the next prune frees their data
     Purge(paths::PurgeArgs),
-    /// Apply a retention policy, if one is given, then free the data that no snapshot needs
+    /// Apply a retention policy, the one that is given or those of the sets, then free the data that no snapshot needs
     Prune(PruneArgs),
     /// Check the repository for damage
     Check(CheckArgs),
@@ -357,7 +357,11 @@ pub struct UndeleteArgs {
 }
 
 #[derive(Args, Clone, Debug)]
-#[command(group = clap::ArgGroup::new("change").multiple(true).required(true).args(["add", "remove", "set"]))]
+#[command(group = clap::ArgGroup::new("change").multiple(true).required(true).args(["add", "remove", "set", "list"]))]
+#[command(
+    after_help = "A snapshot gets a new id when its tags change. With --on, a file or directory gets them, and has them in every snapshot \
+    of its host, older and later ones; 'dedup find --tag' finds it."
+)]
 pub struct TagArgs {
     /// Snapshots to change (default: all that match the filters)
     #[arg(value_name = "SNAPSHOT")]
@@ -371,6 +375,12 @@ pub struct TagArgs {
     /// Replace all tags with these; '' removes all
     #[arg(long, value_name = "TAG[,TAG]")]
     pub set: Vec<TagList>,
+    /// Change the tags of this file or directory, instead of those of snapshots (may be given several times)
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["snapshots", "tag", "path", "list"])]
+    pub on: Vec<PathBuf>,
+    /// List the files and directories that have tags
+    #[arg(long, conflicts_with_all = ["snapshots", "path", "add", "remove", "set"])]
+    pub list: bool,
     #[command(flatten)]
     pub filter: FilterArgs,
     /// Show what would be done; change nothing

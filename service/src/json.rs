@@ -265,6 +265,14 @@ pub fn entry(path: &[u8], entry: &Entry) -> Value {
     object
 }
 
+/// The same with the tags of its path, if there are any.
+pub fn tagged(mut object: Value, tags: &[&str]) -> Value {
+    if !tags.is_empty() {
+        object["tags"] = json!(tags);
+    }
+    object
+}
+
 /// A line of `ls`.
 pub fn node(path: &[u8], of: &Entry) -> Value {
     let mut object = object("node", entry(path, of));

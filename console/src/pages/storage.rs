@@ -86,6 +86,7 @@ mod tests {
             quota,
             growth_per_week: None,
             full_at: None,
+            append_only: false,
             proofs: Default::default(),
         }
     }

@@ -16,6 +16,11 @@ pub enum Question {
         snapshots: u64,
     },
     CollectGarbage,
+    /// Files that sources have no longer.
+    DropDeletedFiles {
+        files: u64,
+        snapshots: u64,
+    },
     /// `paths` as they were given.
     Purge {
         paths: Vec<String>,
@@ -59,6 +64,17 @@ impl Question {
             Question::GiveUp { snapshots } => {
                 let what = count(lang, *snapshots, Noun::UnreadableSnapshot);
                 say!(lang, "Give up {what} for good", "{what}を完全にあきらめますか")
+            }
+            Question::DropDeletedFiles { files, snapshots } => {
+                let (files, snapshots) = (
+                    count(lang, *files, Noun::DeletedFile),
+                    count(lang, *snapshots, Noun::Snapshot),
+                );
+                say!(
+                    lang,
+                    "Drop {files} from {snapshots}",
+                    "{snapshots}から{files}を取り除きますか"
+                )
             }
             Question::CollectGarbage => say!(lang, "Collect garbage", "不要なデータを回収しますか"),
             Question::Purge {

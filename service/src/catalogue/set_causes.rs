@@ -33,8 +33,10 @@ pub enum SetCause {
     },
     /// An editor needs a terminal.
     NobodyEdits,
-    /// `deleted-files` with a duration.
-    DeletedFiles,
+    /// The settings forbid that this machine removes anything from a remote.
+    AppendOnly {
+        name: String,
+    },
     /// The output of a set's command was not saved.
     Command {
         name: String,
@@ -117,10 +119,10 @@ impl SetCause {
                 "there is no such profile: {path} does not exist",
                 "そのプロファイルはありません。{path} がありません"
             ),
-            SetCause::DeletedFiles => say!(
+            SetCause::AppendOnly { name } => say!(
                 lang,
-                "only \"forever\" is supported yet: this version can't drop deleted files from older snapshots",
-                "まだ \"forever\" しか使えません。この版では、削除されたファイルを古いスナップショットから除けません"
+                "'{name}' is append-only in the settings, so this machine removes nothing from it; nothing was changed",
+                "「{name}」は設定で append-only になっているため、このコンピューターからは何も削除しません。何も変更していません"
             ),
             SetCause::NothingToChange => nothing_to_change(lang),
             SetCause::ChangedMeanwhile { path } => changed_meanwhile(lang, path),

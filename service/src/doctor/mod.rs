@@ -153,6 +153,8 @@ pub enum Diagnosis {
         lines: u64,
     },
     RemoteOpens,
+    /// This machine removes nothing there.
+    RemoteAppendOnly,
     RemoteFails {
         failure: Failure,
     },
@@ -271,6 +273,7 @@ impl Diagnosis {
             | ClockIsRight
             | StateKept { .. }
             | RemoteOpens
+            | RemoteAppendOnly
             | HasPhrase
             | PhraseUnconfirmed
             | SnapshotsThere { .. }
@@ -335,6 +338,7 @@ impl Diagnosis {
                 CheckedItem::State
             }
             RemoteOpens
+            | RemoteAppendOnly
             | RemoteFails { .. }
             | RemoteAsks
             | RemoteIsAnother

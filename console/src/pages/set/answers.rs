@@ -86,7 +86,6 @@ struct ChangeAnswer {
 struct ChangeFound {
     diff: Vec<DiffLine>,
     command: String,
-    is_more: bool,
 }
 
 pub struct DiffLine {
@@ -263,7 +262,6 @@ pub async fn change(visit: Visit) -> Response {
         let found = typed.change(context).map(|change| ChangeFound {
             diff: diff_lines(&change.draft.diff()),
             command: change.command,
-            is_more: change.is_more,
         });
         let mark = Draft::open(&context.env)?.mark();
         reply::page(&ChangeAnswer {

@@ -35,8 +35,6 @@ pub struct Change {
     pub settings: Settings,
     /// The same as a command.
     pub command: String,
-    /// Keys that no command has options for are changed, too.
-    pub is_more: bool,
 }
 
 fn lines(fields: &Fields, name: &str) -> Vec<String> {
@@ -84,6 +82,7 @@ impl TypedSet {
             tiers: tiers
                 .filter(|(until, every)| !until.is_empty() || !every.is_empty())
                 .collect(),
+            deleted_files: text("deleted-files"),
             max_generations: text("max-generations"),
             keep_tags: words(fields, "keep-tags"),
         };
@@ -165,8 +164,7 @@ impl TypedSet {
         Ok(Change {
             draft,
             settings,
-            command: command(&self.name, self.is_new, &changes.0),
-            is_more: !changes.1.is_empty(),
+            command: command(&self.name, self.is_new, &changes),
         })
     }
 }

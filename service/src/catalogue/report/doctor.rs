@@ -296,6 +296,11 @@ fn of_remote(lang: Lang, found: &Diagnosis) -> String {
             "it can be reached, but opening it needs a typed password, so scheduled runs fail",
             "見つかりましたが、パスワードを入力する人がいないと開けません"
         ),
+        Diagnosis::RemoteAppendOnly => say!(
+            lang,
+            "append-only: this machine removes nothing from it",
+            "append-only の設定です。このコンピューターからは何も削除しません"
+        ),
         Diagnosis::RemoteIsAnother => say!(
             lang,
             "this is another repository than the one that this machine knows: another disk may be mounted",
@@ -424,8 +429,8 @@ fn remote_advice(lang: Lang, found: &Diagnosis, name: &str) -> Option<String> {
             .to_string(),
         Diagnosis::RemoteBehind { .. } => say!(
             lang,
-            "the next run brings it up to date; 'dedup replicate {name}' does so now",
-            "次の実行で追いつきます。'dedup replicate {name}' ですぐに追いつかせます"
+            "the next run brings it up to date; 'dedup replicate --to {name}' does so now",
+            "次の実行で追いつきます。'dedup replicate --to {name}' ですぐに追いつかせます"
         ),
         Diagnosis::RemoteWeak { .. } => lang
             .pick(

@@ -10,6 +10,7 @@ pub mod console;
 pub mod damage;
 pub mod doctor;
 pub mod drill;
+pub mod expiry;
 pub mod keys;
 pub mod notify;
 pub mod purge;

@@ -65,6 +65,7 @@ labels! {
         いつまでも。何も書かなければすべて残します。h 時間、d 日、w 週、M か月、y 年。";
     tier_until => "Up to an age of", "経過時間";
     tier_every => "keep one every", "1 つ残す間隔";
+    deleted_files => "Keep files that were deleted from the folders (90d, or forever)", "削除されたファイルを残す期間 (90d、または forever)";
     max_generations => "At most so many snapshots", "世代の上限";
     keep_tags => "Always keep snapshots with these tags", "次のタグがある世代は必ず残す";
     look_ahead => "Look ahead (up to three years)", "先の日付を見る (3 年後まで)";
@@ -80,8 +81,6 @@ labels! {
     what_changes => "What changes", "変更内容";
     nothing_changes => "Nothing changes.", "変更はありません。";
     equal_command => "The same as a command:", "同じことをするコマンド:";
-    command_without_retention => "No option changes what is kept: 'dedup set edit' without options opens the file.",
-        "残す世代を変えるオプションはありません。'dedup set edit' をオプションなしで実行するとファイルを開けます。";
     file_changed => "The settings file was changed after this page was opened, so this page can't be saved.",
         "このページを開いたあとに設定ファイルが変更されたため、このままでは保存できません。";
     edit_as_text => "Edit as text", "テキストとして編集";
