@@ -57,6 +57,7 @@ mod library;
 mod licences;
 mod limits;
 mod local_files;
+mod many_generations;
 mod models;
 mod mounted;
 mod moved;
