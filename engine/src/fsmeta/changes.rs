@@ -17,6 +17,9 @@ pub struct Changes {
     /// Called for every change and sync.
     #[cfg(test)]
     pub watch: Option<std::sync::Arc<Watch>>,
+    /// Files can be cloned on every file system.
+    #[cfg(test)]
+    pub clones: bool,
 }
 
 #[cfg(not(test))]
@@ -41,6 +44,11 @@ impl Changes {
     pub fn write(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
         write_all_at(file, bytes, at)
     }
+
+    /// Makes `to` share the blocks of `from`, if the file system can do that.
+    pub fn clone_file(&self, from: &File, to: &File) -> bool {
+        super::clone_file(from, to)
+    }
 }
 
 #[cfg(test)]
@@ -49,6 +57,7 @@ pub use ends::{End, Event, How, Watch};
 #[cfg(test)]
 mod ends {
     use super::{Changes, File, io, write_all_at};
+    use crate::platform::handle::read_exact_at;
     use parking_lot::Mutex;
     use std::fmt;
     use std::sync::Arc;
@@ -172,5 +181,20 @@ mod ends {
             }
             written
         }
+
+        pub fn clone_file(&self, from: &File, to: &File) -> bool {
+            let clone = || match self.clones {
+                true => copy(from, to),
+                false if crate::fsmeta::clone_file(from, to) => Ok(()),
+                false => Err(io::ErrorKind::Unsupported.into()),
+            };
+            self.make(clone).is_ok()
+        }
+    }
+
+    fn copy(from: &File, to: &File) -> io::Result<()> {
+        let mut bytes = vec![0; from.metadata()?.len() as usize];
+        read_exact_at(from, &mut bytes, 0)?;
+        write_all_at(to, &bytes, 0)
     }
 }

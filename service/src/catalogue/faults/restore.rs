@@ -16,6 +16,7 @@ pub(super) fn restore_problem(lang: Lang, problem: &RestoreProblem) -> String {
         | RestoreProblem::ForeignLink { .. }
         | RestoreProblem::TooManyBeside { .. }
         | RestoreProblem::LinkedNotRestored { .. }
+        | RestoreProblem::LeftInPlace { .. }
         | RestoreProblem::NoMatch { .. }
         | RestoreProblem::NothingFound { .. } => named(lang, problem),
         RestoreProblem::NothingBelow(why)
@@ -74,6 +75,15 @@ fn named(lang: Lang, problem: &RestoreProblem) -> String {
                 lang,
                 "it is a link to /{first}, which was not restored",
                 "/{first} へのリンクですが、リンク先が復元されていません"
+            )
+        }
+        RestoreProblem::LeftInPlace { name } => {
+            let name = name.escape_ascii();
+            say!(
+                lang,
+                "it was being restored in place and is incomplete: it is now named {name}, in the same directory; restore it \
+                 again to complete it",
+                "上書き復元の途中で終わったため不完全です。今の名前は、同じディレクトリーの {name} です。もう一度復元すると完成します"
             )
         }
         RestoreProblem::NoMatch { pattern } => say!(

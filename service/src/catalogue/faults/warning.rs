@@ -19,6 +19,7 @@ pub(super) fn warning(lang: Lang, warning: &Warning) -> String {
         Warning::MissingUnknown(error) => missing_unknown(lang, error),
         Warning::ReadNotNoted(error) => read_not_noted(lang, error),
         Warning::SnapshotsGone(ids) => snapshots_gone(lang, ids),
+        Warning::LeftInPlace { name } => left_in_place(lang, name),
         Warning::Metadata(part, errno) => metadata(lang, part, *errno),
         Warning::Clock(warning) => clock_warning(lang, warning),
         Warning::PackSize(_)
@@ -26,6 +27,7 @@ pub(super) fn warning(lang: Lang, warning: &Warning) -> String {
         | Warning::MoreBare { .. }
         | Warning::Unfinished { .. }
         | Warning::RestoreLeftovers { .. }
+        | Warning::RestorePartials { .. }
         | Warning::DumpLeftovers { .. }
         | Warning::FromReplica { .. } => counted(lang, warning),
         Warning::NotFollowing { .. }
@@ -152,6 +154,12 @@ fn counted(lang: Lang, warning: &Warning) -> String {
             lang,
             "an earlier restore did not end: {files} unfinished files of it were removed",
             "前の復元が終わっていなかったため、書きかけのファイル {files} 個を削除しました"
+        ),
+        Warning::RestorePartials { files } => say!(
+            lang,
+            "{files} large files are incomplete and kept under temporary names: restore to the same place again to \
+             continue them",
+            "大きなファイル {files} 個は途中までで、一時的な名前で残っています。同じ場所にもう一度復元すると続きから始まります"
         ),
         Warning::DumpLeftovers { files } => say!(
             lang,
@@ -304,4 +312,14 @@ fn like_it(lang: Lang, more: u64) -> String {
     }
     let more = count(lang, more, Noun::Snapshot);
     say!(lang, " and {more} like it", " (ほかにも同様の{more})")
+}
+
+fn left_in_place(lang: Lang, name: &[u8]) -> String {
+    let name = name.escape_ascii();
+    say!(
+        lang,
+        "an earlier restore of it in place did not end: what there is of it is named {name}, in the same directory; \
+         restore it again to complete it",
+        "前の上書き復元が終わっていません。途中のものは、同じディレクトリーの {name} です。もう一度復元すると完成します"
+    )
 }
