@@ -5,7 +5,7 @@
 //! where nothing of it has to be changed, it keeps its name.
 
 use super::fault::{Fault, RestoreOutcome};
-use super::job::{Failure, FileJob, OpenFile};
+use super::job::{Failure, FileJob, JobFile};
 use super::partials::Writing;
 use super::shared::below;
 use super::write::RestoreWorker;
@@ -20,7 +20,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 impl RestoreWorker<'_, '_> {
     /// The file of a job with several parts, which the first to come opens; `None` once the job is given up.
-    pub fn file_of(&mut self, job: &FileJob) -> RestoreOutcome<Option<Arc<OpenFile>>> {
+    pub fn file_of(&mut self, job: &FileJob) -> RestoreOutcome<Option<Arc<JobFile>>> {
         let mut state = job.state();
         match &state.file {
             Some(open) => Ok(Some(open.clone())),
@@ -33,7 +33,7 @@ impl RestoreWorker<'_, '_> {
         }
     }
 
-    fn open(&mut self, job: &FileJob, made: &mut bool) -> RestoreOutcome<OpenFile> {
+    fn open(&mut self, job: &FileJob, made: &mut bool) -> RestoreOutcome<JobFile> {
         let (dir, sources) = (self.dir(&job.dir)?, &job.sources);
         let old = || open_regular(&dir, sources.old.then_some(&job.name)?);
         let partial = || open_regular(&dir, sources.partial.as_ref()?);
@@ -44,7 +44,7 @@ impl RestoreWorker<'_, '_> {
             if meta.size != job.meta.size {
                 self.take_name(job, &file, made)?;
             }
-            return Ok(OpenFile {
+            return Ok(JobFile {
                 file,
                 has_content: true,
                 others: partial().into_iter().collect(),
@@ -53,7 +53,7 @@ impl RestoreWorker<'_, '_> {
         if let Some(name) = &sources.partial
             && let Some(file) = self.adopt(job, &dir, name, made)?
         {
-            return Ok(OpenFile {
+            return Ok(JobFile {
                 file,
                 has_content: true,
                 others: old().into_iter().collect(),
@@ -64,7 +64,7 @@ impl RestoreWorker<'_, '_> {
         let changes = self.shared.writable()?.changes();
         let has_content = others.first().is_some_and(|from| changes.clone_file(from, &file));
         self.set_size(&file, job)?;
-        Ok(OpenFile {
+        Ok(JobFile {
             file,
             has_content,
             others,
@@ -72,7 +72,7 @@ impl RestoreWorker<'_, '_> {
     }
 
     /// Called before anything of a file is changed.
-    pub fn before_change(&mut self, job: &FileJob, open: &OpenFile) -> RestoreOutcome<()> {
+    pub fn before_change(&mut self, job: &FileJob, open: &JobFile) -> RestoreOutcome<()> {
         if !job.has_its_name.load(Acquire) {
             return Ok(());
         }

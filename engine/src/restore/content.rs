@@ -1,7 +1,7 @@
 //! From a file's content to parts in windows.
 
 use super::fault::{Fault, RestoreOutcome};
-use super::job::{Action, Failure, FileJob, Sources};
+use super::job::{Action, ContentSources, Failure, FileJob};
 use super::leftovers::temporary_name;
 use super::partials::Writing;
 use super::plan::Planner;
@@ -77,10 +77,10 @@ impl Planner<'_, '_> {
     }
 
     /// Where the content of a file may be already, which is looked at if it has several parts.
-    fn sources(&self, job: &FileJob, in_parts: bool) -> RestoreOutcome<Sources> {
+    fn sources(&self, job: &FileJob, in_parts: bool) -> RestoreOutcome<ContentSources> {
         let (shared, old) = (self.shared, in_parts && job.action == Action::Replace);
         if !in_parts && shared.dead.partials.lock().is_empty() {
-            return Ok(Sources::default());
+            return Ok(ContentSources::default());
         }
         let path = join(below(&job.dir, shared.strip()), &job.name);
         let partial = shared.dead.partials.lock().of(&path).cloned();
@@ -90,7 +90,7 @@ impl Planner<'_, '_> {
             let temporaries = &shared.temporaries;
             temporaries.note(&job.temporary, &path, Writing::New, changes)?;
         }
-        Ok(Sources {
+        Ok(ContentSources {
             old,
             in_place: old && resumable && shared.options.in_place,
             partial,

@@ -60,7 +60,7 @@ impl EntrySlot {
 
 /// Where bytes of a file may be already, at the offsets where they belong (`reuse`). All of it lies in the file's directory.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Sources {
+pub(super) struct ContentSources {
     /// A file has the name, and gives way.
     pub old: bool,
     /// That file is changed, rather than replaced by another.
@@ -71,7 +71,7 @@ pub(super) struct Sources {
     pub resumable: bool,
 }
 
-impl Sources {
+impl ContentSources {
     /// Files that are open while it is written.
     pub fn descriptors(&self) -> usize {
         1 + usize::from(self.old) + usize::from(self.partial.is_some())
@@ -79,7 +79,7 @@ impl Sources {
 }
 
 /// A file that is written in several parts.
-pub(super) struct OpenFile {
+pub(super) struct JobFile {
     pub file: File,
     /// It had content when it was opened: parts of it may be right.
     pub has_content: bool,
@@ -100,7 +100,7 @@ pub(super) struct FileJob {
     pub slot: Option<Arc<EntrySlot>>,
     /// All bytes come from one part: created, written and finished in one visit.
     pub in_one_part: bool,
-    pub sources: Sources,
+    pub sources: ContentSources,
     /// It is written in place, and nothing of it was changed yet: it still has its own name.
     pub has_its_name: AtomicBool,
     /// It is written in place, under its temporary name.
@@ -113,7 +113,7 @@ pub(super) struct FileJob {
 #[derive(Default)]
 pub(super) struct JobState {
     /// Open between the first and the last part.
-    pub file: Option<Arc<OpenFile>>,
+    pub file: Option<Arc<JobFile>>,
     /// The file exists under its working name.
     pub made: bool,
     pub failure: Option<Failure>,
@@ -131,7 +131,7 @@ impl FileJob {
             temporary: Vec::new(),
             slot: None,
             in_one_part,
-            sources: Sources::default(),
+            sources: ContentSources::default(),
             has_its_name: AtomicBool::new(false),
             in_place: AtomicBool::new(false),
             left: AtomicU64::new(1),

@@ -47,7 +47,7 @@ pub(super) fn run_of(name: &[u8]) -> Option<(&[u8], bool)> {
 
 /// What a journal notes.
 #[derive(PartialEq, Eq, Debug)]
-pub(super) enum Note {
+pub(super) enum JournalNote {
     /// A directory, in which files of the run may be.
     Dir(Vec<u8>),
     File {
@@ -57,18 +57,18 @@ pub(super) enum Note {
     },
 }
 
-impl Note {
+impl JournalNote {
     /// `run` is the run's part of the temporary name.
-    fn parse(run: &[u8], line: Vec<u8>) -> Option<Note> {
+    fn parse(run: &[u8], line: Vec<u8>) -> Option<JournalNote> {
         let Some(rest) = line.strip_prefix(b"/") else {
-            return Some(Note::Dir(line));
+            return Some(JournalNote::Dir(line));
         };
         let (letter, rest) = rest.split_first()?;
         let slash = rest.iter().position(|byte| *byte == b'/')?;
         let (number, path) = (rest.get(..slash)?, rest.get(slash + 1..)?);
         let temporary = [run, b"-", number].concat();
         run_of(&temporary)?;
-        Some(Note::File {
+        Some(JournalNote::File {
             temporary,
             path: path.to_vec(),
             how: match letter {
@@ -235,7 +235,7 @@ impl DeadRun {
     }
 
     /// What the journal notes, as far as it can be read.
-    pub fn notes(&self) -> impl Iterator<Item = Note> {
+    pub fn notes(&self) -> impl Iterator<Item = JournalNote> {
         let mut journal = &self.journal;
         let is_at_start = journal.rewind().is_ok();
         let mut lines = BufReader::new(journal);
@@ -251,7 +251,7 @@ impl DeadRun {
             }
         })
         .filter_map(|mut line| (line.pop() == Some(0)).then_some(line))
-        .filter_map(|line| Note::parse(&self.run, line))
+        .filter_map(|line| JournalNote::parse(&self.run, line))
     }
 }
 
@@ -279,14 +279,14 @@ mod tests {
     #[test]
     fn notes_are_read_as_they_were_written() {
         let run = b".dedup-restore-01234567";
-        let parse = |line: &[u8]| Note::parse(run, line.to_vec());
-        let file = |how| Note::File {
+        let parse = |line: &[u8]| JournalNote::parse(run, line.to_vec());
+        let file = |how| JournalNote::File {
             temporary: b".dedup-restore-01234567-1f".to_vec(),
             path: b"a/b".to_vec(),
             how,
         };
-        assert_eq!(parse(b""), Some(Note::Dir(Vec::new())));
-        assert_eq!(parse(b"a/b"), Some(Note::Dir(b"a/b".to_vec())));
+        assert_eq!(parse(b""), Some(JournalNote::Dir(Vec::new())));
+        assert_eq!(parse(b"a/b"), Some(JournalNote::Dir(b"a/b".to_vec())));
         assert_eq!(parse(b"/n1f/a/b"), Some(file(Writing::New)));
         assert_eq!(parse(b"/i1f/a/b"), Some(file(Writing::InPlace)));
         for broken in [

@@ -3,7 +3,7 @@
 //! before the file is complete.
 
 use super::fault::{Fault, RestoreOutcome};
-use super::journal::{DeadRun, Journal, Note, run_of};
+use super::journal::{DeadRun, Journal, JournalNote, run_of};
 use super::partials::Writing;
 use super::route::Route;
 use super::shared::{Shared, below};
@@ -88,7 +88,7 @@ fn remember(shared: &Shared<'_>, dead: &DeadRun) -> RestoreOutcome<()> {
     let target = shared.writable()?;
     let mut route = Route::new(ROUTE);
     for note in dead.notes() {
-        let Note::File { temporary, path, how } = note else {
+        let JournalNote::File { temporary, path, how } = note else {
             continue;
         };
         if let Ok(dir) = route.dir(target, parent(&path))
@@ -109,7 +109,7 @@ fn remove_noted(shared: &Shared<'_>, dead: &DeadRun) -> RestoreOutcome<()> {
     let target = shared.writable()?;
     let mut route = Route::new(ROUTE);
     for note in dead.notes() {
-        let Note::Dir(path) = note else { continue };
+        let JournalNote::Dir(path) = note else { continue };
         if let Ok(dir) = route.dir(target, &path) {
             remove_from(shared, &path, &dir, &[&dead.run])?;
         }
