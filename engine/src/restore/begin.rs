@@ -10,7 +10,7 @@ use super::partials::Writing;
 use super::shared::below;
 use super::write::RestoreWorker;
 use crate::entry::{Kind, Meta, join};
-use crate::fsmeta::{AsFd, FileId, TargetDir, TargetError, stat_fd};
+use crate::fsmeta::{AsFd, FileId, TargetDir, TargetError, clone_file, stat_fd};
 use crate::platform::process;
 use crate::problem::RestoreProblem;
 use chunkstore::error::Operation;
@@ -62,7 +62,9 @@ impl RestoreWorker<'_, '_> {
         let others: Vec<File> = old().into_iter().chain(partial()).collect();
         let file = self.create_locked(job, made)?;
         let changes = self.shared.writable()?.changes();
-        let has_content = others.first().is_some_and(|from| changes.clone_file(from, &file));
+        let has_content = others
+            .first()
+            .is_some_and(|from| clone_file(changes, from, &file));
         self.set_size(&file, job)?;
         Ok(JobFile {
             file,
@@ -162,14 +164,14 @@ impl RestoreWorker<'_, '_> {
     /// is the user's own.
     pub fn discard(&mut self, job: &FileJob, failure: &Failure) {
         let shared = self.shared;
-        let ends_early = *failure == Failure::Abandoned && !shared.is_full();
+        let may_go_on = matches!(failure, Failure::Abandoned | Failure::Unreadable(_));
         if job.in_place.load(Relaxed) {
             shared.temporaries.leave();
             let name = job.temporary.clone();
             shared.problem(&job.path(), RestoreProblem::LeftInPlace { name });
         } else if job.has_its_name.load(Relaxed) {
             // Nothing of it was changed.
-        } else if job.sources.resumable && ends_early {
+        } else if job.sources.resumable && may_go_on && !shared.is_full() {
             shared.temporaries.leave();
             shared.counts.partials.fetch_add(1, Relaxed);
         } else {

@@ -4,7 +4,7 @@
 
 use super::fault::{Fault, RestoreOutcome};
 use super::journal::{DeadRun, Journal, JournalNote, run_of};
-use super::partials::Writing;
+use super::partials::{Writing, parent};
 use super::route::Route;
 use super::shared::{Shared, below};
 use crate::entry::{DirPath, Kind, join};
@@ -100,11 +100,6 @@ fn remember(shared: &Shared<'_>, dead: &DeadRun) -> RestoreOutcome<()> {
     Ok(())
 }
 
-fn parent(path: &[u8]) -> &[u8] {
-    let slash = path.iter().rposition(|byte| *byte == b'/');
-    path.get(..slash.unwrap_or(0)).unwrap_or_default()
-}
-
 fn remove_noted(shared: &Shared<'_>, dead: &DeadRun) -> RestoreOutcome<()> {
     let target = shared.writable()?;
     let mut route = Route::new(ROUTE);
@@ -154,7 +149,15 @@ fn remove(shared: &Shared<'_>, path: &[u8], dir: &TargetDir, name: &[u8]) {
     }
 }
 
-/// Removes the files that this run did not go on with, and gives the runs of those that stay.
+/// Removes the files in a directory that this run did not go on with: afterwards the directory gets its times.
+pub(super) fn end_dir(shared: &Shared<'_>, path: &[u8], dir: &TargetDir) {
+    let idle = shared.dead.partials.lock().take_idle(path);
+    for name in idle {
+        remove(shared, path, dir, &name);
+    }
+}
+
+/// Removes those in directories that this run did not come to, and gives the runs of those that stay.
 fn end_partials(shared: &Shared<'_>) -> RestoreOutcome<Vec<Vec<u8>>> {
     let (target, mut stay) = (shared.writable()?, Vec::new());
     let mut route = Route::new(ROUTE);

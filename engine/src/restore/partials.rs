@@ -73,7 +73,23 @@ impl Partials {
         }
     }
 
+    /// Those that nothing will come of, of files in the directory `dir`: all that will be restored there is.
+    pub fn take_idle(&mut self, dir: &[u8]) -> Vec<Vec<u8>> {
+        let is_idle = |partial: &mut Partial| {
+            let is_needed = partial.how == Writing::InPlace && !partial.is_spare;
+            !is_needed && parent(&partial.path) == dir
+        };
+        let idle = self.found.extract_if(|_, partial| is_idle(partial));
+        idle.map(|(temporary, _)| temporary).collect()
+    }
+
     pub fn take_all(&mut self) -> HashMap<Vec<u8>, Partial> {
         std::mem::take(&mut self.found)
     }
+}
+
+/// The directory of what is at `path`.
+pub(super) fn parent(path: &[u8]) -> &[u8] {
+    let slash = path.iter().rposition(|byte| *byte == b'/');
+    path.get(..slash.unwrap_or(0)).unwrap_or_default()
 }

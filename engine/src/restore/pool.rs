@@ -3,6 +3,7 @@
 use super::fault::RestoreOutcome;
 use super::finish::on_disk;
 use super::job::Failure;
+use super::leftovers::end_dir;
 use super::shared::{Shared, below};
 use super::window::{Builder, DoneDir, Limits, Window};
 use super::write::RestoreWorker;
@@ -232,6 +233,7 @@ impl<'r, 'a> WorkerPool<'r, 'a> {
             ..(**look).clone()
         };
         let opened = self.worker.reach(path)?;
+        end_dir(shared, in_target, &opened);
         shared.opened.forget(in_target);
         shared.apply_meta(path, &At::Fd(opened.as_fd()), &Kind::Dir, &meta);
         Ok(())

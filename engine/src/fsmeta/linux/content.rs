@@ -1,5 +1,6 @@
 //! The content of files that a restore builds on: sharing the blocks of another file, and where a file has none.
 
+use crate::fsmeta::Changes;
 use crate::platform::handle::{read_at, write_all_at};
 use rustix::fs::{FallocateFlags, SeekFrom, fallocate, ioctl_ficlone};
 use rustix::io::{Errno, retry_on_intr};
@@ -11,8 +12,10 @@ const STEP: usize = 1 << 20;
 
 /// Makes `to` share all blocks of `from`, whose size it gets too. False where the file system can't do that, and then `to`
 /// is as it was.
-pub fn clone_file(from: &File, to: &File) -> bool {
-    ioctl_ficlone(to, from).is_ok()
+pub fn clone_file(changes: &Changes, from: &File, to: &File) -> bool {
+    let cloned = changes.clone_file(from, to, || Ok(ioctl_ficlone(to, from)?));
+    // Then its content is copied, or fetched.
+    cloned.is_ok()
 }
 
 /// Whether `file` may have anything but zeros within these bytes: true where the file system doesn't know. Moves the file's
@@ -104,7 +107,7 @@ mod tests {
     #[test]
     fn a_clone_is_equal_or_not_made() {
         let (from, to) = (file(), tempfile::tempfile().unwrap());
-        match clone_file(&from, &to) {
+        match clone_file(&Changes::default(), &from, &to) {
             true => assert!(content(&to) == content(&from)),
             false => assert_eq!(to.metadata().unwrap().len(), 0),
         }

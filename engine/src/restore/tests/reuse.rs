@@ -1,7 +1,7 @@
 //! What the target has already is not fetched: of a file that is replaced, of one that is changed in place, and of one that
 //! a run which ended early has left. Whatever lies there, a restored file is what was saved.
 
-use super::deaths::leftovers;
+use super::deaths::{everything, leftovers};
 use super::kit::{Kit, Recorder, assert_same, facts, file_names, noise, tiny};
 use super::stops::{Wrapped, reopened};
 use crate::entry::Kind;
@@ -84,7 +84,7 @@ fn blocks(path: &Path) -> u64 {
 
 fn restore(kit: &Kit, manifest: &Manifest, options: &RestoreOptions) -> Summary {
     let summary = kit.restore_well(manifest, options, usual());
-    assert_same(&facts(&kit.target()), &facts(&kit.source()));
+    assert_same(&everything(&kit.target()), &everything(&kit.source()));
     assert_eq!(leftovers(&kit.target()), 0);
     summary
 }
@@ -105,7 +105,7 @@ fn every_change_is_undone_by_every_way_to_write() {
                 let mut options = kit.options();
                 (options.in_place, options.verify, options.changes.clones) = (in_place, verify, clones);
                 let summary = kit.restore_well(&manifest, &options, limits);
-                assert_same(&facts(&kit.target()), &facts(&kit.source()));
+                assert_same(&everything(&kit.target()), &everything(&kit.source()));
                 assert_eq!(leftovers(&kit.target()), 0, "{what}");
                 assert_eq!(summary.files_restored, 1, "{what}");
                 let is_other = had.get(..1000) != Some(&noise(1, SIZE)[..1000]);
@@ -142,7 +142,7 @@ fn what_the_target_has_is_not_fetched() {
         let some = fetched(in_place);
         assert!(some * 4 < all, "{some} reads, {all} for all of it");
     }
-    assert_same(&facts(&kit.target()), &facts(&kit.source()));
+    assert_same(&everything(&kit.target()), &everything(&kit.source()));
 }
 
 /// It is even had if the repository has lost it.
@@ -225,7 +225,7 @@ fn a_file_is_completed_from_what_a_dead_run_has_written() {
     assert!(recorder.problems.lock().is_empty(), "nothing was removed");
     assert!(summary.bytes_reused > 100_000, "{}", summary.bytes_reused);
     assert!(summary.bytes_reused < SIZE as u64, "{}", summary.bytes_reused);
-    assert_same(&facts(&kit.target()), &facts(&kit.source()));
+    assert_same(&everything(&kit.target()), &everything(&kit.source()));
     // Over an older file, each has some of it.
     alter(&kit.target(), "a hole in the data");
     die(&kit, &manifest, &kit.options(), 60);
@@ -276,7 +276,7 @@ fn what_is_left_of_a_file_is_not_believed() {
         let (result, recorder) = kit.restore(&manifest, &kit.options());
         result.unwrap();
         assert!(recorder.hurt().is_empty(), "{trick}: {:?}", recorder.hurt());
-        assert_same(&facts(&kit.target()), &facts(&kit.source()));
+        assert_same(&everything(&kit.target()), &everything(&kit.source()));
         assert_eq!(leftovers(&kit.target()), 0, "{trick}");
         assert!(fs::read(&victim).unwrap() == noise(8, SIZE), "{trick}");
         let goes_on = matches!(trick, "wrong bytes" | "zeros" | "journal");
@@ -296,7 +296,10 @@ fn ended(kit: &Kit, result: Result<Summary, Error>, recorder: &Recorder) -> (Vec
 fn a_run_that_ends_early_keeps_what_it_has_of_large_files() {
     let kit = Kit::new().with_threads(1);
     let manifest = image(&kit);
-    let remote = Arc::new(Wrapped::new(&kit));
+    let remote = Arc::new(Wrapped {
+        config_too: true,
+        ..Wrapped::new(&kit)
+    });
     let repo = reopened(&kit, remote.clone());
     remote.until_error.store(30, Relaxed);
     let recorder = Recorder::default();
@@ -328,7 +331,10 @@ fn a_file_in_place_has_its_name_while_it_is_whole() {
     // The tree can be read, and nothing more.
     let mut outcomes = [0, 0];
     for after in 0..6 {
-        let remote = Arc::new(Wrapped::new(&kit));
+        let remote = Arc::new(Wrapped {
+            config_too: true,
+            ..Wrapped::new(&kit)
+        });
         let repo = reopened(&kit, remote.clone());
         remote.until_error.store(after, Relaxed);
         let recorder = Recorder::default();
@@ -342,7 +348,7 @@ fn a_file_in_place_has_its_name_while_it_is_whole() {
         }
     }
     assert!(outcomes[0] > 0 && outcomes[1] > 0, "{outcomes:?}");
-    assert_same(&facts(&kit.target()), &facts(&kit.source()));
+    assert_same(&everything(&kit.target()), &everything(&kit.source()));
     alter(&kit.target(), "a few bytes");
     let mut states = [0; 3];
     for at in 0..20 {
@@ -379,7 +385,7 @@ impl Kit {
         let recorder = Recorder::default();
         run_within(&self.repo, manifest, options, &recorder, usual()).unwrap();
         assert!(recorder.hurt().is_empty(), "{:?}", recorder.hurt());
-        assert_same(&facts(&self.target()), &facts(&self.source()));
+        assert_same(&everything(&self.target()), &everything(&self.source()));
         assert_eq!(leftovers(&self.target()), 0);
     }
 }
@@ -431,7 +437,7 @@ fn a_file_in_place_is_never_thrown_away() {
     assert!(summary.bytes_reused > SIZE as u64 / 2);
     assert!(inode(&path) != before);
     assert_eq!(leftovers(&kit.target()), 0);
-    assert_same(&facts(&kit.target()), &facts(&kit.source()));
+    assert_same(&everything(&kit.target()), &everything(&kit.source()));
 }
 
 #[test]

@@ -62,7 +62,7 @@ pub(super) struct Wrapped {
     pub until_error: AtomicI64,
     kind: io::ErrorKind,
     raw: Option<i32>,
-    config_too: bool,
+    pub config_too: bool,
     pub pack_reads: AtomicU64,
 }
 
