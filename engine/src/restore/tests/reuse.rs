@@ -296,12 +296,8 @@ fn ended(kit: &Kit, result: Result<Summary, Error>, recorder: &Recorder) -> (Vec
 fn a_run_that_ends_early_keeps_what_it_has_of_large_files() {
     let kit = Kit::new().with_threads(1);
     let manifest = image(&kit);
-    let remote = Arc::new(Wrapped {
-        config_too: true,
-        ..Wrapped::new(&kit)
-    });
+    let remote = Wrapped::going_away(&kit, 30);
     let repo = reopened(&kit, remote.clone());
-    remote.until_error.store(30, Relaxed);
     let recorder = Recorder::default();
     let result = run_within(&repo, &manifest, &kit.options(), &recorder, small());
     let kept = ProblemKind::Warning(Warning::RestorePartials { files: 1 });
@@ -331,12 +327,7 @@ fn a_file_in_place_has_its_name_while_it_is_whole() {
     // The tree can be read, and nothing more.
     let mut outcomes = [0, 0];
     for after in 0..6 {
-        let remote = Arc::new(Wrapped {
-            config_too: true,
-            ..Wrapped::new(&kit)
-        });
-        let repo = reopened(&kit, remote.clone());
-        remote.until_error.store(after, Relaxed);
+        let repo = reopened(&kit, Wrapped::going_away(&kit, after));
         let recorder = Recorder::default();
         match run_within(&repo, &manifest, &options, &recorder, usual()) {
             Ok(_) => outcomes[1] += 1,

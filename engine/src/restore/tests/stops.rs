@@ -62,11 +62,21 @@ pub(super) struct Wrapped {
     pub until_error: AtomicI64,
     kind: io::ErrorKind,
     raw: Option<i32>,
-    pub config_too: bool,
+    config_too: bool,
     pub pack_reads: AtomicU64,
 }
 
 impl Wrapped {
+    /// Goes away altogether after so many reads of packs.
+    pub fn going_away(kit: &Kit, reads: i64) -> Arc<Wrapped> {
+        let wrapped = Wrapped {
+            config_too: true,
+            ..Wrapped::new(kit)
+        };
+        wrapped.until_error.store(reads, Relaxed);
+        Arc::new(wrapped)
+    }
+
     pub fn new(kit: &Kit) -> Wrapped {
         Wrapped {
             inner: kit.remote.clone(),
