@@ -139,6 +139,12 @@ pub struct Global {
     /// Show no progress
     #[arg(long, global = true)]
     pub no_progress: bool,
+    /// Without effect, because there are no locks; for scripts written for restic
+    #[arg(long, global = true, hide = true)]
+    pub no_lock: bool,
+    /// Without effect, because there are no locks; for scripts written for restic
+    #[arg(long, global = true, hide = true, value_name = "DURATION")]
+    pub retry_lock: Option<String>,
 }
 
 impl From<&Global> for RepositoryOptions {
@@ -270,6 +276,9 @@ pub enum Command {
     /// Do nothing, because there are no locks; for scripts written for restic
     #[command(hide = true)]
     Unlock,
+    /// List locks, of which there are none; for scripts written for restic
+    #[command(hide = true)]
+    List(program::ListArgs),
     /// Print the version
     Version(program::VersionArgs),
     /// Print the version and the licences of what this program is built from
