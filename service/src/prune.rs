@@ -129,7 +129,7 @@ fn of_sets(context: &Context) -> Result<Vec<(Retention, Filter)>, Failure> {
             };
             let filter = Filter {
                 hosts: vec![host.clone()],
-                sets: vec![name.get_ref().0.clone()],
+                sets: settings.names_of(&name.get_ref().0),
                 ..Filter::default()
             };
             policies.push((retention, filter));

@@ -11,6 +11,15 @@ pub enum SetCause {
     NameTaken {
         name: String,
     },
+    /// A former name of a set is that of another one, or a former name of it.
+    FormerNameTaken {
+        name: String,
+        owner: String,
+    },
+    /// A set that runs can't be renamed.
+    RunsNow {
+        name: String,
+    },
     NoSource,
     /// Several remotes have names, or none.
     NoDestination {
@@ -85,6 +94,7 @@ impl SetCause {
             }
             SetCause::NoSourceSnapshot { why } => source_snapshots::status(why),
             SetCause::Command { .. } | SetCause::CommandTimedOut { .. } => Status::Incomplete,
+            SetCause::RunsNow { .. } => Status::Busy,
             SetCause::SetupEnded => Status::Interrupted,
             _ => Status::BadSettings,
         }
@@ -97,6 +107,7 @@ impl SetCause {
                 "there is already a set '{name}'; 'dedup set edit {name}' changes it",
                 "セット「{name}」はすでにあります。変更するには 'dedup set edit {name}' を使ってください"
             ),
+            SetCause::FormerNameTaken { .. } | SetCause::RunsNow { .. } => self.of_names(lang),
             SetCause::NoSource => say!(
                 lang,
                 "a set needs at least one source: a file or directory to back up",
@@ -137,6 +148,23 @@ impl SetCause {
             SetCause::OtherRepository { .. }
             | SetCause::NoSettingsOf { .. }
             | SetCause::RecordedSettings { .. } => self.of_places(lang),
+        }
+    }
+
+    /// What is wrong with the name of a set.
+    fn of_names(&self, lang: Lang) -> String {
+        match self {
+            SetCause::FormerNameTaken { name, owner } => say!(
+                lang,
+                "'{name}' belongs to set '{owner}'; snapshots with that name can belong to one set only",
+                "「{name}」はセット「{owner}」のものです。この名前の世代は 1 つのセットにしか属せません"
+            ),
+            SetCause::RunsNow { name } => say!(
+                lang,
+                "set '{name}' is running; rename it when the run has ended",
+                "セット「{name}」は実行中です。終わってから名前を変更してください"
+            ),
+            other => format!("{other:?}"),
         }
     }
 

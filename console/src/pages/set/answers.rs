@@ -87,6 +87,7 @@ struct ChangeFound {
     diff: Vec<DiffLine>,
     command: String,
     is_more: bool,
+    is_renamed: bool,
 }
 
 pub struct DiffLine {
@@ -251,9 +252,10 @@ fn of_set(visit: &Visit, context: &Context, typed: &TypedSet) -> Result<Vec<Snap
     let repo = visit.app.open(first.map(String::as_str).unwrap_or_default())?;
     let host = context.host(None)?;
     let listing = browse::snapshots(context, &repo)?;
+    let names = context.settings.names_of(&typed.was);
     let own = listing.facts.into_iter();
     Ok(own
-        .filter(|facts| facts.set == typed.name && facts.host == host)
+        .filter(|facts| names.contains(&facts.set) && facts.host == host)
         .collect())
 }
 
@@ -264,6 +266,7 @@ pub async fn change(visit: Visit) -> Response {
             diff: diff_lines(&change.draft.diff()),
             command: change.command,
             is_more: change.is_more,
+            is_renamed: typed.is_renamed(),
         });
         let mark = Draft::open(&context.env)?.mark();
         reply::page(&ChangeAnswer {
