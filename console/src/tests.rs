@@ -292,7 +292,7 @@ fn what_a_command_did_is_seen() {
         console.back_up(&session, "docs").await;
         for page in ["/", "/history", "/sets", "/destinations"] {
             let page = console.get_as(&session, page).await;
-            assert!(page.text.contains("data-live="), "{}", page.text);
+            assert!(page.text.contains(" data-live"), "{}", page.text);
         }
         let mut before = console.seen()["mark"].clone();
         let mut changed = async |job: fn(&service::Context)| {

@@ -131,7 +131,13 @@ fn forms_of_other_sites() {
                 assert_eq!(answer.status, 403, "{path}, {what}");
             }
             let read = console.get_as(&session, path).await;
-            let is_page = ["/settings/file", "/settings/bundle"].contains(&path);
+            let is_page = [
+                "/settings/file",
+                "/settings/bundle",
+                "/space/exclude",
+                "/space/purge",
+            ]
+            .contains(&path);
             assert!(
                 is_page || [404, 405].contains(&read.status),
                 "a link can't change anything: {path}"
