@@ -207,8 +207,9 @@ class Grid extends HTMLElement {
     if (step === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
     const row = event.target.closest("tr");
     const cell = event.target.closest("td");
-    const now = row && row.nr !== undefined ? row.nr + step : Math.ceil(this.at()) + (event.key === "End" ? step : 0);
-    this.wanted = { nr: Math.min(this.total - 1, Math.max(0, now)), cell: cell ? cell.cellIndex : 1 };
+    // The first one in sight is where somebody comes from who is at none.
+    const from = row ? row.nr : Math.ceil(this.at()) - (step === 1 ? 1 : 0);
+    this.wanted = { nr: Math.min(this.total - 1, Math.max(0, from + step)), cell: cell ? cell.cellIndex : 1 };
     event.preventDefault();
     this.reach();
   }
