@@ -379,6 +379,14 @@ def set_up(page, home, told):
     expect(page.get_by_role("button", name="Prune now")).to_be_visible(timeout=60_000)
     page.get_by_role("button", name="Prune now").click()
     expect(page.locator(".note.good")).to_be_visible(timeout=60_000)
+    step("a restore drill, with its result on Home and in the history")
+    page.goto(told["url"] + "destinations")
+    page.get_by_role("button", name="Restore drill main").click()
+    expect(page.locator(".note.good")).to_contain_text("restored as it was backed up", timeout=60_000)
+    page.goto(told["url"])
+    expect(page.locator(".events li").first).to_contain_text("drill")
+    uses_space(page, home, told)
+    renames(page, home, told)
     step("a recovery phrase, typed back")
     page.goto(told["url"] + "settings/keys")
     page.get_by_role("button", name="Make a recovery phrase").first.click()
@@ -401,8 +409,79 @@ def set_up(page, home, told):
     page.get_by_role("button", name="Revoke grafana").click()
     expect(page.get_by_role("button", name="Revoke grafana")).to_have_count(0)
     # The pictures show what they did before.
-    home.run("set", "remove", "letters", "--yes")
+    home.run("set", "remove", "post", "--yes")
     home.run("remote", "remove", "nas")
+
+
+def uses_space(page, home, told):
+    step("what uses the space: into a folder, excluded from now on, and purged after its path is typed")
+    page.goto(told["url"])
+    page.get_by_role("link", name="What uses it main").click()
+    page.get_by_role("button", name="Calculate").click()
+    expect(page.locator("table.space")).to_be_visible(timeout=60_000)
+    check_axe(page, "space")
+    page.locator("table.space").get_by_role("link", name="pages/", exact=False).first.click()
+    page.get_by_role("button", name="Calculate").click()
+    expect(page.locator("table.space")).to_contain_text("page.html", timeout=60_000)
+    page.get_by_role("link", name=re.compile("Exclude from now on.*page.html")).click()
+    expect(page.locator(".diff").first).to_contain_text("pages/page.html")
+    check_axe(page, "exclude")
+    page.get_by_role("button", name="Save documents").click()
+    expect(page.get_by_role("status")).to_contain_text("leaves out")
+    page.get_by_role("link", name=re.compile("Purge.*page.html")).click()
+    check_axe(page, "purge")
+    page.get_by_role("button", name="See what would go").click()
+    expect(page.get_by_role("button", name="Purge it now")).to_be_visible(timeout=60_000)
+    check_axe(page, "purge found")
+    page.get_by_role("textbox", name="To remove it").fill("page.html")
+    page.get_by_role("button", name="Purge it now").click()
+    expect(page.get_by_role("alert")).to_contain_text("not the path")
+    page.get_by_role("textbox", name="To remove it").fill(str(home.folder / "Documents/pages/page.html"))
+    page.get_by_role("button", name="Purge it now").click()
+    expect(page.locator(".note.good")).to_contain_text("taken out of", timeout=60_000)
+    home.run("set", "edit", "documents", "--exclude", "*.tmp")
+    # Kept for the picture.
+    page.goto(told["url"] + "space?remote=main")
+    page.get_by_role("button", name="Calculate").click()
+    expect(page.locator("table.space")).to_be_visible(timeout=60_000)
+
+
+def renames(page, home, told):
+    step("a set gets another name, and keeps its history")
+    page.goto(told["url"] + "sets/edit/letters")
+    page.get_by_label("Name of the set").fill("post")
+    expect(page.locator(".answer").nth(3)).to_contain_text("former-names", timeout=20_000)
+    page.get_by_role("button", name="Save").last.click()
+    expect(page.get_by_role("heading", name="post")).to_be_visible()
+
+
+def follows(page, home, told):
+    """What a command does, or somebody writes into the file, shows at once on each page."""
+    step("each page follows commands and the settings file by itself")
+    page.goto(told["url"] + "history")
+    home.run("check")
+    expect(page.locator("table.jobs tbody tr").first).to_contain_text("check", timeout=20_000)
+    page.goto(told["url"] + "destinations")
+    drill = page.locator("section.set").first.locator("dt", has_text="Last restore drill").locator("+ dd")
+    expect(drill).to_contain_text("never")
+    home.run("drill")
+    expect(drill).to_contain_text("just now", timeout=20_000)
+    page.goto(told["url"])
+    home.run("drill")
+    expect(page.locator(".events li").first).to_contain_text("drill", timeout=20_000)
+    page.goto(told["url"] + "sets")
+    home.run("set", "edit", "mail", "--tag", "seen")
+    expect(page.get_by_text("seen", exact=True)).to_be_visible(timeout=20_000)
+    file = home.folder / ".config/dedup/dedup.toml"
+    before = file.read_text()
+    file.write_text(before.replace('exclude = ["*.tmp"]', 'exclude = ["*.tmp", "*.bak"]').replace('"seen"', '"seen too"'))
+    expect(page.get_by_text("*.bak")).to_be_visible(timeout=20_000)
+    page.goto(told["url"] + "destinations")
+    file.write_text(file.read_text() + f'[remotes.extra]\nurl = "{home.folder}/extra"\n')
+    expect(page.get_by_role("heading", name="extra")).to_be_visible(timeout=20_000)
+    file.write_text(before)
+    home.run("set", "edit", "mail", "--tag", "")
+    expect(page.get_by_role("heading", name="extra")).to_have_count(0, timeout=20_000)
 
 
 def look_into(page, home, told):
@@ -442,6 +521,18 @@ def look_into(page, home, told):
         else:
             expect(frame.locator("rect")).to_be_visible()
         check_axe(page, f"preview of {name}")
+    step("a PDF in the browser's own viewer, or the download where there is none")
+    page.goto(told["url"] + "restore")
+    page.locator(".entries").get_by_role("link", name="pages/").click()
+    page.locator(".entries").get_by_role("link", name="scan.pdf", exact=True).click()
+    has_viewer = page.evaluate("navigator.pdfViewerEnabled")
+    expect(page.locator("iframe.preview")).to_be_visible(visible=has_viewer)
+    expect(page.locator("#no-pdf")).to_be_visible(visible=not has_viewer)
+    page.go_back()
+    page.locator(".entries").get_by_role("link", name="drawing.svg", exact=True).wait_for()
+    page.goto(told["url"] + "restore")
+    page.locator(".entries").get_by_role("link", name="写真/").click()
+    page.locator(".entries").get_by_role("link", name="富士山.jpg", exact=True).click()
     page.wait_for_timeout(300)
     assert not opened and page.title().startswith("富士山.jpg"), (opened, page.title())
     step("deleted and hidden files, and the basket as an archive")
@@ -483,7 +574,7 @@ def pictures(page, home, told):
     latest = json.loads(home.run("history", "--set", "documents", "--limit", "1", "--json").splitlines()[0])["id"]
     pages = {"home": "", "restore": "restore", "history": "history", "job": f"history/{latest}?files=all",
              "sets": "sets", "search": "search?q=contract.txt", "set": "sets/edit/documents",
-             "destinations": "destinations", "destination": "destinations/new", "machines": "machines",
+             "destinations": "destinations", "space": "space?remote=main", "destination": "destinations/new", "machines": "machines",
              "settings": "settings", "keys": "settings/keys", "logs": "settings/logs", "file": "settings/file"}
     # Looked at, and not kept.
     others = ("destination", "keys", "logs", "file")
@@ -559,6 +650,7 @@ def main():
             first_visit(page, told)
             walk(page, home, told)
             look_into(page, home, told)
+            follows(page, home, told)
             set_up(page, home, told)
             pictures(page, home, told)
             memory = Path(f"/proc/{program.pid}/status").read_text()

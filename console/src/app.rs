@@ -1,8 +1,10 @@
 //! What all requests share.
 
-use crate::browse::Repos;
+use crate::browse::{self, Repos};
 use crate::gate::Gate;
 use crate::jobs::Jobs;
+use crate::kept::KeptSpace;
+use crate::opened::{Opened, OpenedSnapshot};
 use crate::sessions::Sessions;
 use crate::tokens::Tokens;
 use jiff::Zoned;
@@ -13,7 +15,7 @@ use service::run::CancelToken;
 use service::settings::Settings;
 use service::{Context, Failure, notify};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 /// Streams of events at once; each browser needs one.
@@ -41,6 +43,8 @@ pub struct App {
     pub licences: &'static str,
     pub jobs: Jobs,
     pub repos: Repos,
+    pub space: KeptSpace,
+    opened: Opened,
     pub streams: Arc<Semaphore>,
     pub workers: Arc<Semaphore>,
 }
@@ -95,6 +99,8 @@ impl App {
             licences: "",
             jobs: Jobs::default(),
             repos: Repos::default(),
+            space: KeptSpace::default(),
+            opened: Opened::default(),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             workers: Arc::new(Semaphore::new(WORKERS)),
         })
@@ -112,10 +118,27 @@ impl App {
         Ok(context)
     }
 
+    /// For a job at one of the repositories, by the name of its remote; empty for the default repository.
+    pub fn context_at(&self, remote: &str, cancel: CancelToken) -> Result<Context, Failure> {
+        let mut context = self.context_with(cancel)?;
+        if !remote.is_empty() {
+            context.settings.named(remote)?;
+            context.options.repo = Some(remote.into());
+            context.options.repository_file = None;
+        }
+        Ok(context)
+    }
+
     /// A repository, by the name of its remote. It outlives the request, and ends with the console.
     pub fn open(&self, remote: &str) -> Result<Arc<Repo>, Failure> {
         let context = self.context_with(self.cancel().child())?;
         self.repos.open(&context, remote)
+    }
+
+    /// A snapshot of it by its whole id, kept open for a while.
+    pub fn snapshot(&self, remote: &str, id: &str) -> Result<Arc<OpenedSnapshot>, Failure> {
+        let repo = self.open(remote)?;
+        self.opened.open(repo, browse::id(id)?, Instant::now())
     }
 
     /// The language if neither the person nor, as it may be unreadable, the settings say which.

@@ -8,7 +8,8 @@
 //!
 //! Nothing is kept here that `service` keeps: settings and history are read anew for each request, so that a change by a
 //! command or in a file shows at once. What is only in memory: sessions with their baskets, the progress of jobs that
-//! were started here, and repositories that were opened to be browsed (docs/decisions/0042-console.md).
+//! were started here, repositories and snapshots that were opened to be browsed, and what long jobs found out about space
+//! (docs/decisions/0042-console.md).
 //!
 //! Beside the console are the WebDAV server of `dedup serve` ([`serve_snapshots`]), which shares nothing with it but the crate
 //! for HTTP, and the icon of `dedup tray` ([`show_tray`]).
@@ -24,8 +25,11 @@ mod fields;
 mod gate;
 mod guard;
 mod jobs;
+mod kept;
 mod listen;
 mod live;
+mod moments;
+mod opened;
 mod pages;
 mod preview;
 mod reply;

@@ -1,11 +1,13 @@
 //! Requests to the whole router, without a network: what is refused, and what is answered.
 
+mod everyday;
 mod kit;
 mod refused;
 mod restoring;
 mod secure;
 mod setting_up;
 mod setup_refused;
+mod space;
 
 use crate::api;
 use crate::gate::Neighbour;
@@ -284,6 +286,45 @@ fn what_a_command_started_is_seen() {
         assert!(journal.is_asked_to_stop(&row.id));
         journal.withdraw(Some(live));
         assert_eq!(console.seen()["mark"], before["mark"]);
+    });
+}
+
+/// Whatever a command did makes pages out of date: any job, and what is learnt of a destination.
+#[test]
+fn what_a_command_did_is_seen() {
+    run(async {
+        let console = Console::with_sets().await;
+        let session = console.log_in().await;
+        console.back_up(&session, "docs").await;
+        for page in ["/", "/history", "/sets", "/destinations"] {
+            let page = console.get_as(&session, page).await;
+            assert!(page.text.contains(" data-live"), "{}", page.text);
+        }
+        let mut before = console.seen()["mark"].clone();
+        let mut changed = async |job: fn(&service::Context)| {
+            let context = console
+                .app
+                .context_at("main", console.app.cancel().child())
+                .unwrap();
+            tokio::task::spawn_blocking(move || job(&context)).await.unwrap();
+            let now = console.seen()["mark"].clone();
+            assert_ne!(now, before);
+            assert_eq!(now, console.seen()["mark"], "once");
+            before = now;
+        };
+        changed(|context| {
+            let request = service::check::Request {
+                read_data: service::check::ReadData::None,
+                snapshots: Vec::new(),
+            };
+            service::check::run(context, &request, &service::face::Nobody).unwrap();
+        })
+        .await;
+        changed(|context| {
+            let remote = context.settings.named("main").unwrap();
+            service::usage::measure(context, remote).unwrap();
+        })
+        .await;
     });
 }
 

@@ -8,6 +8,7 @@ use service::catalogue::Lang;
 use service::catalogue::report::console::Labels;
 use service::history::HistoryRow;
 use service::history::journal::Journal;
+use service::history::read::HistoryQuery;
 use service::runs::status;
 use service::{Context, Failure};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -112,6 +113,25 @@ pub fn mark(app: &App, context: &Context) -> Result<String, Failure> {
         );
         parts.hash(&mut mark);
         set.schedule.to_string().hash(&mut mark);
+    }
+    // What any other job did, and what is known of each destination.
+    let newest = journal.rows(&HistoryQuery {
+        limit: 1,
+        ..HistoryQuery::default()
+    })?;
+    for row in &newest.rows {
+        (&row.id, &row.status).hash(&mut mark);
+    }
+    for remote in status::remotes(context, false)? {
+        let parts = (
+            remote.reached,
+            remote.asked,
+            remote.reachable,
+            remote.behind,
+            remote.used,
+        );
+        parts.hash(&mut mark);
+        format!("{:?}", remote.proofs).hash(&mut mark);
     }
     // Whatever else the file says.
     let text = context.settings.path.as_ref().map(std::fs::read);

@@ -8,7 +8,7 @@ use axum::http::{Request, header};
 use std::fs;
 use std::time::{Duration, Instant};
 
-const READS: [&str; 14] = [
+const READS: [&str; 18] = [
     "/sets/new",
     "/sets/edit/docs",
     "/sets/remove/docs",
@@ -16,6 +16,10 @@ const READS: [&str; 14] = [
     "/destinations/new",
     "/destinations/remove/main",
     "/destinations/job/1",
+    "/space?remote=main",
+    "/space/exclude?remote=main&path=/a",
+    "/space/purge?remote=main&path=/a",
+    "/space/job/1",
     "/machines",
     "/settings",
     "/settings/file",
@@ -25,7 +29,7 @@ const READS: [&str; 14] = [
     "/metrics",
 ];
 
-const CHANGES: [(&str, &str); 21] = [
+const CHANGES: [(&str, &str); 25] = [
     ("/sets/click", "toggle=/home"),
     ("/sets/save", "name=new&sources=/x&destination=main"),
     ("/sets/remove", "name=docs"),
@@ -38,6 +42,10 @@ const CHANGES: [(&str, &str); 21] = [
     ("/destinations/measure", "remote=main"),
     ("/destinations/remove", "name=main"),
     ("/destinations/job", "remote=main&kind=prune"),
+    ("/space/start", "remote=main"),
+    ("/space/exclude", "remote=main&coded=/a/b&set=docs"),
+    ("/space/purge", "remote=main&coded=/a"),
+    ("/space/purge/go", "nr=1&typed=/a"),
     ("/settings/save", "table=limits&upload=1M"),
     ("/settings/test", ""),
     (
@@ -123,7 +131,13 @@ fn forms_of_other_sites() {
                 assert_eq!(answer.status, 403, "{path}, {what}");
             }
             let read = console.get_as(&session, path).await;
-            let is_page = ["/settings/file", "/settings/bundle"].contains(&path);
+            let is_page = [
+                "/settings/file",
+                "/settings/bundle",
+                "/space/exclude",
+                "/space/purge",
+            ]
+            .contains(&path);
             assert!(
                 is_page || [404, 405].contains(&read.status),
                 "a link can't change anything: {path}"

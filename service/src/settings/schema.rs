@@ -75,6 +75,7 @@ pub const KEYS: &[KeyInfo] = &[
     key("sets.NAME.run-failed", COMMAND, NONE, "\"logger backup failed\"", "Runs after a backup that did not complete."),
     key("sets.NAME.run-finally", COMMAND, NONE, "\"umount /mnt/usb\"", "Runs last, whatever happened."),
     key("sets.NAME.run-timeout", TIME, "`\"1h\"`", "\"10m\"", "Time limit of each of these commands; one that takes longer is killed and has failed."),
+    key("sets.NAME.former-names", "array of names of sets", NONE, "[\"papers\"]", "Names that the set had before. Its older snapshots and history carry them; retention, `dedup drill` and `dedup history` count these as the set's. Renaming a set in the console writes it."),
     key("sets.NAME.commands.NAME", COMMAND, NONE, "\"pg_dump app\"", "Command whose output becomes the file `/commands/NAME` of each snapshot. If it fails, or takes longer than `run-timeout`, that file has no content and the run is incomplete. A set with commands may have no `sources`."),
     key("sets.NAME.retention.tiers", "array of tables", NONE, "[{ until = \"7d\", keep-every = \"1h\" }, { keep-every = \"1M\" }]", "How many snapshots are kept by age, youngest tier first. `dedup prune` applies it to the snapshots that this machine made by running the set, and so does `[maintenance]`."),
     key("sets.NAME.retention.tiers[].until", AGE, "for ever", "\"7d\"", "Age up to which the tier applies; only the last tier may omit it."),

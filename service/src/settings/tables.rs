@@ -79,6 +79,7 @@ pub struct SetTable {
     pub run_finally: Option<String>,
     pub run_timeout: Option<Lapse>,
     pub commands: Named<String>,
+    pub former_names: Vec<Spanned<Name>>,
     pub retention: RetentionTable,
 }
 

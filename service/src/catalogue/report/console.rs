@@ -3,6 +3,7 @@
 mod labels;
 mod restoring;
 mod setting_up;
+mod space;
 
 pub use labels::Labels;
 pub use restoring::*;
@@ -11,6 +12,7 @@ pub use setting_up::{
     removing_destination, setting_label, settings_title, source_missing, test_failed, test_sent,
     token_revoked, unreadable_folders, upkeep_title, would_stay,
 };
+pub use space::*;
 
 use crate::catalogue::{Lang, Noun, count, say};
 use crate::settings::schedule::{Days, Schedule};
