@@ -4,7 +4,7 @@ use super::schema;
 use super::tables::{Named, RemoteTable, SetTable, Tables};
 use super::values::AbsolutePath;
 use super::{Remote, Settings, nearest};
-use crate::catalogue::{Cause, Lang, NetworkFault, Texts, What};
+use crate::catalogue::{Cause, Lang, NetworkFault, SetCause, Texts, What};
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::secret::SecretSource;
