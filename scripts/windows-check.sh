@@ -10,7 +10,7 @@ PATH=${HOME:+$HOME/.cargo/bin:}$PATH
 
 target=x86_64-pc-windows-gnu
 folder=${DEDUP_WINDOWS_TARGET:-$HOME/.cache/dedup/windows}
-packages=(chunkstore dedup-engine)
+packages=(chunkstore dedup-engine dedup-service)
 
 say() { printf '%s\n' "$*" >&2; }
 have() { command -v "$1" >/dev/null 2>&1; }

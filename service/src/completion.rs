@@ -5,24 +5,35 @@ use crate::context::Context;
 use crate::env::Env;
 use crate::face::Nobody;
 use crate::listing;
-use crate::resolve;
+use crate::resolve::{self, Location};
 use crate::secret::SecretSource;
 use crate::settings;
 use engine::facts::SnapshotInfo;
+use engine::repo;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
+/// How long snapshots are looked for in a repository on this machine, and in one on a network.
+const NEAR: Duration = Duration::from_secs(10);
+const FAR: Duration = Duration::from_millis(1500);
 /// How long the end is waited for of what was given up.
 const END: Duration = Duration::from_millis(200);
 
-/// The snapshots of the repository that was asked for, the newest first; none if they are not known `within` this time, or
+/// The snapshots of the repository that was asked for, the newest first; none if finding them takes longer than a moment, or
 /// if it opens only by what somebody or a command would have to be asked for.
-pub fn snapshots(context: Context, within: Duration) -> Vec<SnapshotInfo> {
+pub fn snapshots(context: Context) -> Vec<SnapshotInfo> {
+    let Ok(location) = context.location() else {
+        return Vec::new();
+    };
+    let within = match repo::local_path(&location.url) {
+        Some(_) => NEAR,
+        None => FAR,
+    };
     let cancel = context.cancel().clone();
     let (answer, answered) = sync_channel(1);
     let looking = std::thread::Builder::new().name("complete".to_string());
     let started = looking.spawn(move || {
-        let found = look(&context);
+        let found = look(&context, &location);
         // Nobody waits any more.
         let _ = answer.send(found);
     });
@@ -37,15 +48,14 @@ pub fn snapshots(context: Context, within: Duration) -> Vec<SnapshotInfo> {
     found.unwrap_or_default()
 }
 
-fn look(context: &Context) -> Option<Vec<SnapshotInfo>> {
-    let location = context.location().ok()?;
-    let mut sources = resolve::opening(&context.options, &context.env, &location).ok()?;
+fn look(context: &Context, location: &Location) -> Option<Vec<SnapshotInfo>> {
+    let mut sources = resolve::opening(&context.options, &context.env, location).ok()?;
     sources.retain(opens_by_itself);
     if sources.is_empty() {
         return None;
     }
-    let repo = context.open_with(&location, sources, &Nobody).ok()?;
-    let listed = listing::read_outlines(context, &repo, &Nobody).ok();
+    let opened = context.open_with(location, sources, &Nobody).ok()?;
+    let listed = listing::read_outlines(context, &opened, &Nobody).ok();
     context.tighten();
     let mut facts = listed?.facts;
     facts.reverse();

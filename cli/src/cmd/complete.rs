@@ -15,10 +15,7 @@ use service::run::CancelToken;
 use service::settings::{PROFILE, Settings};
 use service::{Context, Failure, Status, completion, text};
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-/// How long snapshots are looked for.
-const MOMENT: Duration = Duration::from_millis(1500);
 /// So many of the newest are offered.
 const MOST_SNAPSHOTS: usize = 100;
 
@@ -74,7 +71,7 @@ fn known(place: &Place) -> Vec<Candidate> {
     if place.wanted.iter().any(of_snapshots) {
         let repository = place.repository.clone();
         let context = Context::new(env, settings, repository, Zoned::now(), CancelToken::new());
-        let snapshots = completion::snapshots(context, MOMENT);
+        let snapshots = completion::snapshots(context);
         known.extend(place.wanted.iter().flat_map(|wanted| of(&snapshots, *wanted)));
     }
     known
