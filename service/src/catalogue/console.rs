@@ -169,6 +169,46 @@ impl ConsoleFault {
 
     pub(super) fn text(&self, lang: Lang) -> String {
         match self {
+            ConsoleFault::Page { .. }
+            | ConsoleFault::TargetNotAbsolute { .. }
+            | ConsoleFault::EmptyBasket
+            | ConsoleFault::BadRequest { .. }
+            | ConsoleFault::ServeNotLoopback { .. }
+            | ConsoleFault::ServeAddress { .. }
+            | ConsoleFault::ServeListen { .. } => self.of_request(lang),
+            ConsoleFault::NotLoopback { .. }
+            | ConsoleFault::Address { .. }
+            | ConsoleFault::Listen { .. }
+            | ConsoleFault::Serving { .. }
+            | ConsoleFault::Random { .. }
+            | ConsoleFault::PasswordFile { .. }
+            | ConsoleFault::Hash { .. } => self.of_start(lang),
+            ConsoleFault::NoPassword { .. }
+            | ConsoleFault::LinkOnNetwork { .. }
+            | ConsoleFault::NoAllowedHosts { .. }
+            | ConsoleFault::NobodyTypes
+            | ConsoleFault::PasswordTooShort
+            | ConsoleFault::PasswordTooLong
+            | ConsoleFault::KeyAlone
+            | ConsoleFault::NoCertificate { .. }
+            | ConsoleFault::NoCertificateKey { .. }
+            | ConsoleFault::OtherKey { .. }
+            | ConsoleFault::CertificateUnusable { .. } => self.of_network(lang),
+            ConsoleFault::NothingOpens
+            | ConsoleFault::DestinationInUse { .. }
+            | ConsoleFault::TokenFile { .. }
+            | ConsoleFault::TokenTaken { .. }
+            | ConsoleFault::NoToken { .. }
+            | ConsoleFault::TooManyTokens => self.of_setup(lang),
+            ConsoleFault::NoSessionBus { .. } | ConsoleFault::NoTray | ConsoleFault::TrayEnded { .. } => {
+                self.of_tray(lang)
+            }
+        }
+    }
+
+    /// Why a request is not answered, and why `serve` does not start.
+    fn of_request(&self, lang: Lang) -> String {
+        match self {
             ConsoleFault::Page { why } => {
                 say!(
                     lang,
@@ -207,33 +247,7 @@ impl ConsoleFault {
                     "{place} で待ち受けできません: {ja}。--listen で別のポートを指定してください"
                 )
             }
-            ConsoleFault::NotLoopback { .. }
-            | ConsoleFault::Address { .. }
-            | ConsoleFault::Listen { .. }
-            | ConsoleFault::Serving { .. }
-            | ConsoleFault::Random { .. }
-            | ConsoleFault::PasswordFile { .. }
-            | ConsoleFault::Hash { .. } => self.of_start(lang),
-            ConsoleFault::NoPassword { .. }
-            | ConsoleFault::LinkOnNetwork { .. }
-            | ConsoleFault::NoAllowedHosts { .. }
-            | ConsoleFault::NobodyTypes
-            | ConsoleFault::PasswordTooShort
-            | ConsoleFault::PasswordTooLong
-            | ConsoleFault::KeyAlone
-            | ConsoleFault::NoCertificate { .. }
-            | ConsoleFault::NoCertificateKey { .. }
-            | ConsoleFault::OtherKey { .. }
-            | ConsoleFault::CertificateUnusable { .. } => self.of_network(lang),
-            ConsoleFault::NothingOpens
-            | ConsoleFault::DestinationInUse { .. }
-            | ConsoleFault::TokenFile { .. }
-            | ConsoleFault::TokenTaken { .. }
-            | ConsoleFault::NoToken { .. }
-            | ConsoleFault::TooManyTokens => self.of_setup(lang),
-            ConsoleFault::NoSessionBus { .. } | ConsoleFault::NoTray | ConsoleFault::TrayEnded { .. } => {
-                self.of_tray(lang)
-            }
+            other => format!("{other:?}"),
         }
     }
 
