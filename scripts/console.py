@@ -5,6 +5,8 @@ DEDUP is the program, AXE the script of axe-core. With TLS=1 the console has a c
 argument is the folder of the pictures.
 """
 
+import base64
+import hashlib
 import json
 import os
 import re
@@ -131,6 +133,14 @@ lang = "en"
                         "-days", "30", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
                         "-keyout", files["key"], "-out", files["certificate"]], check=True, capture_output=True)
         return "".join(f'tls-{name} = "{path}"\n' for name, path in files.items())
+
+    def trust(self):
+        """Options by which the browser trusts that certificate, for downloads, too."""
+        if not BY_TLS:
+            return []
+        key = subprocess.run(["openssl", "pkey", "-in", self.folder / "console.key", "-pubout", "-outform", "DER"],
+                             check=True, capture_output=True).stdout
+        return ["--ignore-certificate-errors-spki-list=" + base64.b64encode(hashlib.sha256(key).digest()).decode()]
 
     def storage(self):
         """Two months in which a repository grew, and when it was proven."""
@@ -636,10 +646,9 @@ def main():
         home.storage()
         with console(home) as (told, program), sync_playwright() as playwright:
             step(f"started in {told['took'] * 1000:.0f} ms")
-            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-            # Nobody signed the certificate.
-            context = browser.new_context(viewport=WIDE, color_scheme="light", timezone_id="Asia/Tokyo",
-                                          ignore_https_errors=BY_TLS)
+            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium",
+                                                 args=["--no-sandbox", *home.trust()])
+            context = browser.new_context(viewport=WIDE, color_scheme="light", timezone_id="Asia/Tokyo")
             assert told["url"].startswith("https://" if BY_TLS else "http://")
             page = context.new_page()
             said = []

@@ -11,6 +11,7 @@ pub mod catalogue;
 pub mod certificate;
 pub mod context;
 pub mod credential;
+pub mod desktop;
 pub mod env;
 pub mod face;
 pub mod failure;

@@ -13,16 +13,13 @@ use icon::Badge;
 use jiff::{Span, Zoned};
 use menu::{Entry, TrayAction};
 use service::catalogue::report::tray as texts;
-use service::catalogue::{Action, Cause, Lang, TrayFault};
+use service::catalogue::{Cause, Lang, TrayFault};
 use service::notify::{self, session_bus};
-use service::platform::child;
 use service::runs::control::{self, StopRequest};
 use service::settings::Settings;
-use service::{Context, Failure};
+use service::{Context, Failure, desktop};
 use state::TrayState;
 use std::collections::HashMap;
-use std::path::Path;
-use std::process::Stdio;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::runtime::Builder;
@@ -129,7 +126,7 @@ impl Tray {
 
     /// Takes the name that panels expect, and has the bus say when the panel is started again. False if there is none.
     async fn introduce(&self) -> zbus::Result<bool> {
-        self.bus.request_name(self.name()).await?;
+        self.bus.request_name(desktop::icon_name()).await?;
         let rule = format!(
             "type='signal',sender='{BUS}',interface='{BUS}',member='NameOwnerChanged',arg0='{WATCHER}'"
         );
@@ -142,13 +139,9 @@ impl Tray {
         reply.body().deserialize()
     }
 
-    fn name(&self) -> String {
-        format!("{ITEM}-{}-1", std::process::id())
-    }
-
     /// Not waited for: a panel may want to know everything before it answers.
     fn register(&self) {
-        let (bus, name, refused) = (self.bus.clone(), self.name(), self.refused.clone());
+        let (bus, name, refused) = (self.bus.clone(), desktop::icon_name(), self.refused.clone());
         tokio::spawn(async move {
             let watcher = Some(WATCHER);
             let call = bus.call_method(
@@ -372,7 +365,7 @@ impl Tray {
         // Somebody may have started the console just now.
         self.look();
         let done = match (action, &self.state.console) {
-            (TrayAction::Open, Some(url)) => open(url),
+            (TrayAction::Open, Some(url)) => desktop::open_page(url),
             (TrayAction::Open, None) => {
                 let text = texts::start_the_console(self.lang, &self.state.sets.join("\n"));
                 return self.tell(&text).await;
@@ -416,22 +409,6 @@ fn control(context: &Context, action: TrayAction) -> Result<(), Failure> {
         }
         TrayAction::Open | TrayAction::Quit => Ok(()),
     }
-}
-
-/// With the browser that the desktop has chosen.
-fn open(url: &str) -> Result<(), Failure> {
-    let opened = child::command("xdg-open").and_then(|mut command| {
-        command
-            .arg(url)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        child::start(move || command.spawn())
-    });
-    let mut browser = opened.map_err(|e| Cause::system(Action::Use, Path::new("xdg-open"), e))?;
-    // Whether a page comes up is for its user to see.
-    std::thread::spawn(move || browser.wait());
-    Ok(())
 }
 
 fn fault(fault: TrayFault) -> Failure {

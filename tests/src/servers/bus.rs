@@ -5,6 +5,7 @@ use super::Process;
 use futures_util::StreamExt;
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
@@ -196,7 +197,8 @@ impl Bus {
 
 fn wait_for(socket: &Path, log: &Path) {
     let started = Instant::now();
-    while !socket.exists() {
+    // The file is there before anybody listens.
+    while UnixStream::connect(socket).is_err() {
         let said = || std::fs::read_to_string(log).unwrap_or_default();
         assert!(
             started.elapsed() < START,
