@@ -1,6 +1,8 @@
 //! Machines record their settings and the state of their sets in the repository: another machine takes one's place with
 //! nothing but the URL and a key, and `status --all-hosts` shows a machine that never completed a backup.
 
+mod replica;
+
 use chunkstore::id::RecordName;
 use chunkstore::remote::{Kind, Memory, ObjectName, Remote};
 use chunkstore::{Error as StoreError, RepoId};
@@ -56,46 +58,6 @@ fn rows(run: &Run, message_type: &str) -> Vec<Value> {
     let mut rows = run.objects();
     rows.retain(|row| row["message_type"] == message_type);
     rows
-}
-
-/// The repository is lost with the machine; what is left is a replica that no set ever ran to.
-#[test]
-fn a_replica_has_what_a_takeover_needs() {
-    let (shared, bare) = (home(), home());
-    let old = alpha(&shared, "");
-    run_as(&old, "alpha", &["run", "docs"]).ends(0);
-    let (repo, key, replica) = (
-        shared.text("repo"),
-        shared.text("main.key"),
-        shared.text("replica"),
-    );
-    old.ok(&[
-        "-r", "main", "remote", "add", "okinawa", &replica, "--like", "main",
-    ]);
-    let records = |run: &Run| number(&rows(run, "replica")[0], "records");
-    let replicate = ["-r", "main", "replicate", "--to", "okinawa", "--json"];
-    let dry = old.ok(&[
-        "-r",
-        "main",
-        "replicate",
-        "--to",
-        "okinawa",
-        "--json",
-        "--dry-run",
-    ]);
-    assert_eq!(records(&dry), 0);
-    assert_eq!(records(&old.ok(&replicate)), 2, "settings and state");
-    assert_eq!(records(&old.ok(&replicate)), 0, "they are there");
-    fs::write(old.path(SETTINGS), text(&old) + "# changed\n").unwrap();
-    run_as(&old, "alpha", &["run", "docs"]).ends(0);
-    assert!(records(&old.ok(&replicate)) >= 1);
-    fs::remove_dir_all(&repo).unwrap();
-    let at = ["-r", replica.as_str(), "--key-file", key.as_str()];
-    bare.ok(&[&at[..], &["takeover", "alpha"]].concat());
-    assert!(text(&bare).ends_with("# changed\n"), "{}", text(&bare));
-    let hosts = bare.ok(&[&at[..], &["status", "--all-hosts", "--json"]].concat());
-    assert_eq!(rows(&hosts, "machine")[0]["sets"][0]["last_status"], "completed");
-    bare.ok(&[&at[..], &["check"]].concat());
 }
 
 #[test]

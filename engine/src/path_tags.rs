@@ -16,7 +16,7 @@ type Key = (String, Vec<u8>, String);
 
 /// What is said of one tag of one path.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Said {
+struct TagState {
     time: i64,
     is_there: bool,
 }
@@ -24,7 +24,7 @@ struct Said {
 /// The tags of paths, by host and absolute path.
 #[derive(Clone, Debug, Default)]
 pub struct PathTags {
-    all: BTreeMap<Key, Said>,
+    all: BTreeMap<Key, TagState>,
 }
 
 /// What becomes of the tags of a path.
@@ -51,7 +51,7 @@ impl PathTags {
     fn of_rows(rows: impl IntoIterator<Item = PathTag>) -> PathTags {
         let mut tags = PathTags::default();
         for row in rows {
-            let said = Said {
+            let said = TagState {
                 time: row.time,
                 is_there: row.is_there,
             };
@@ -65,7 +65,7 @@ impl PathTags {
     }
 
     fn into_rows(self) -> Vec<PathTag> {
-        let row = |((host, path, tag), said): (Key, Said)| PathTag {
+        let row = |((host, path, tag), said): (Key, TagState)| PathTag {
             host,
             path,
             tag,
@@ -155,7 +155,7 @@ impl OwnTags {
             }
             // After what was said before, whatever the clocks.
             let time = known.map_or(now, |known| now.max(known.time.saturating_add(1)));
-            let said = Said { time, is_there };
+            let said = TagState { time, is_there };
             self.own.all.insert(key.clone(), said);
             self.all.all.insert(key, said);
         }

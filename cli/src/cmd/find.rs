@@ -40,15 +40,11 @@ pub fn run(terminal: &Terminal, args: &FindArgs) -> Result<Status, Failure> {
     let snapshots = chosen.iter().filter_map(|facts| all.snapshot(facts.id));
     let mut snapshots: Vec<Snapshot> = snapshots.cloned().collect();
     let mut out = Lines::new();
-    let mut view = match (terminal.json(), args.by_snapshot) {
-        (true, _) => FindView::Json(Matches::default()),
-        (false, true) => FindView::Snapshots(None),
-        (false, false) => {
-            // Versions are told apart oldest first.
-            snapshots.reverse();
-            FindView::Files(BTreeMap::new())
-        }
-    };
+    let mut view = FindView::new(terminal, args);
+    if matches!(view, FindView::Files(_)) {
+        // Versions are told apart oldest first.
+        snapshots.reverse();
+    }
     let watcher = Step::start(terminal, Activity::Find)?;
     let reader = repo.reader(&watcher);
     let mut hits = 0u64;
@@ -63,13 +59,7 @@ pub fn run(terminal: &Terminal, args: &FindArgs) -> Result<Status, Failure> {
                 return out.go_on();
             }
             hits += 1;
-            if is_found.contains(&false) {
-                for number in wanted.matching(path) {
-                    if let Some(is_found) = is_found.get_mut(number) {
-                        *is_found = true;
-                    }
-                }
-            }
+            note_found(&wanted, path, &mut is_found);
             let tags = tagged.of_path(snapshot, path);
             match view.add(terminal, args, &mut out, (snapshot, path, entry), &tags) {
                 true => out.go_on(),
@@ -94,6 +84,18 @@ pub fn run(terminal: &Terminal, args: &FindArgs) -> Result<Status, Failure> {
         0 if code == Status::Incomplete => Status::Failed,
         _ => code,
     })
+}
+
+/// Notes which patterns a path matches.
+fn note_found(wanted: &FindQuery, path: &[u8], is_found: &mut [bool]) {
+    if !is_found.contains(&false) {
+        return;
+    }
+    for number in wanted.matching(path) {
+        if let Some(is_found) = is_found.get_mut(number) {
+            *is_found = true;
+        }
+    }
 }
 
 fn tell_unmatched(watcher: &Step<'_>, wanted: &FindQuery, is_found: &[bool]) {
@@ -197,6 +199,14 @@ struct FoundFile {
 }
 
 impl FindView {
+    fn new(terminal: &Terminal, args: &FindArgs) -> FindView {
+        match (terminal.json(), args.by_snapshot) {
+            (true, _) => FindView::Json(Matches::default()),
+            (false, true) => FindView::Snapshots(None),
+            (false, false) => FindView::Files(BTreeMap::new()),
+        }
+    }
+
     /// False where there are too many.
     fn add(
         &mut self,
