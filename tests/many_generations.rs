@@ -51,13 +51,21 @@ fn grow(random: &mut Random) -> Stream {
     let mut dirs = vec![Vec::new()];
     for _ in 0..30 {
         let parent = random.pick(&dirs).unwrap().clone();
-        let name = format!("{}{}", random.pick(&["a", "b", "a-b", "a.b", "c"]).unwrap(), random.below(3));
+        let name = format!(
+            "{}{}",
+            random.pick(&["a", "b", "a-b", "a.b", "c"]).unwrap(),
+            random.below(3)
+        );
         dirs.push(join(&parent, name.as_bytes()));
         stream.push((parent, entry(&name, Kind::Dir, 0)));
     }
     for _ in 0..400 {
         let dir = random.pick(&dirs[..20]).unwrap().clone();
-        let name = format!("file{}.{}", random.below(200), random.pick(&["txt", "TXT", "rs"]).unwrap());
+        let name = format!(
+            "file{}.{}",
+            random.below(200),
+            random.pick(&["txt", "TXT", "rs"]).unwrap()
+        );
         stream.push((dir, entry(&name, Kind::File, random.below(5))));
     }
     sort(&mut stream);
@@ -218,10 +226,16 @@ fn listings_are_walks() {
             let mut want = Vec::new();
             listed(stream, b"", &mut want);
             let mut found = Vec::new();
-            list::entries(&world.repo.reader(&Quiet), &manifest, None, true, &mut |path, entry| {
-                found.push((path.to_vec(), entry.clone()));
-                Ok(())
-            })
+            list::entries(
+                &world.repo.reader(&Quiet),
+                &manifest,
+                None,
+                true,
+                &mut |path, entry| {
+                    found.push((path.to_vec(), entry.clone()));
+                    Ok(())
+                },
+            )
             .unwrap();
             assert_eq!(found, want, "seed {seed}");
         }
@@ -255,7 +269,9 @@ fn searches_are_walks() {
                     ..FindLimits::default()
                 };
                 let all = world.generations.iter().flat_map(|(id, stream)| {
-                    stream.iter().map(move |(dir, entry)| (*id, join(dir, &entry.name), entry))
+                    stream
+                        .iter()
+                        .map(move |(dir, entry)| (*id, join(dir, &entry.name), entry))
                 });
                 let want = all
                     .filter(|(_, path, _)| !wanted.matching(path).is_empty())
@@ -274,7 +290,12 @@ fn versions_are_those_of_walks() {
         let world = World::random(seed);
         let entries = world.generations.iter().flat_map(|(_, stream)| stream);
         let mut paths: BTreeSet<Vec<u8>> = entries.map(|(dir, entry)| join(dir, &entry.name)).collect();
-        paths.extend([b"0".to_vec(), b"a0/nothing".to_vec(), b"zzz".to_vec(), b"zzz/zzz".to_vec()]);
+        paths.extend([
+            b"0".to_vec(),
+            b"a0/nothing".to_vec(),
+            b"zzz".to_vec(),
+            b"zzz/zzz".to_vec(),
+        ]);
         for path in paths {
             let (mut want, mut absent) = (Versions::default(), Vec::new());
             for (id, stream) in &world.generations {
@@ -285,9 +306,16 @@ fn versions_are_those_of_walks() {
             }
             let reader = world.repo.reader(&Quiet);
             let PathHistory {
-                versions, absent: not, ..
+                versions,
+                absent: not,
+                ..
             } = versions(&world.repo, &reader, &world.ids(), &path, &Quiet).unwrap();
-            assert_eq!((versions, not), (want.into_vec(), absent), "seed {seed}, {}", path.escape_ascii());
+            assert_eq!(
+                (versions, not),
+                (want.into_vec(), absent),
+                "seed {seed}, {}",
+                path.escape_ascii()
+            );
         }
     }
 }
@@ -299,10 +327,13 @@ fn deleted_entries_are_those_of_walks() {
         let entries = world.generations.iter().flat_map(|(_, stream)| stream);
         let mut dirs: BTreeSet<Vec<u8>> = entries.map(|(dir, _)| dir.clone()).collect();
         dirs.extend([b"0".to_vec(), b"zzz".to_vec()]);
-        for (place, dir) in (0..world.generations.len()).flat_map(|place| dirs.iter().map(move |dir| (place, dir))) {
+        for (place, dir) in
+            (0..world.generations.len()).flat_map(|place| dirs.iter().map(move |dir| (place, dir)))
+        {
             let held = |(_, stream): &(SessionId, Stream)| -> BTreeMap<Vec<u8>, Entry> {
                 let here = stream.iter().filter(|(at, _)| at == dir);
-                here.map(|(_, entry)| (entry.name.clone(), entry.clone())).collect()
+                here.map(|(_, entry)| (entry.name.clone(), entry.clone()))
+                    .collect()
             };
             let now = held(&world.generations[place]);
             let mut want = BTreeMap::new();
@@ -313,7 +344,12 @@ fn deleted_entries_are_those_of_walks() {
                     }
                 }
             }
-            assert_eq!(world.deleted(place, dir), want, "seed {seed}, {}", dir.escape_ascii());
+            assert_eq!(
+                world.deleted(place, dir),
+                want,
+                "seed {seed}, {}",
+                dir.escape_ascii()
+            );
         }
     }
 }
@@ -321,10 +357,12 @@ fn deleted_entries_are_those_of_walks() {
 /// 3,000 files in one directory among others. Generation `n` has another file `n`, and none with the number `1000 + n`.
 fn wide(generations: u64) -> World {
     let stream = |n: u64| {
-        let files = (0..3000u64).filter(|nr| !(1000..1000 + n).contains(nr)).map(|nr| {
-            let changes = if nr < n { nr + 1 } else { 0 };
-            (b"wide".to_vec(), entry(&format!("{nr:05}"), Kind::File, changes))
-        });
+        let files = (0..3000u64)
+            .filter(|nr| !(1000..1000 + n).contains(nr))
+            .map(|nr| {
+                let changes = if nr < n { nr + 1 } else { 0 };
+                (b"wide".to_vec(), entry(&format!("{nr:05}"), Kind::File, changes))
+            });
         let others = ["a", "wide", "z"].map(|name| (Vec::new(), entry(name, Kind::Dir, 0)));
         let inside = ["a", "z"].map(|dir| (dir.as_bytes().to_vec(), entry("file", Kind::File, 0)));
         let mut stream: Stream = others.into_iter().chain(inside).chain(files).collect();
@@ -347,7 +385,10 @@ fn what_did_not_change_is_not_read_again() {
     // Depth first, too, each piece is read once, though listings of directories begin within pieces.
     let depth_first = pieces(&|| {
         let manifest = world.repo.manifest(world.ids()[0]).unwrap();
-        list::entries(&world.repo.reader(&Quiet), &manifest, None, true, &mut |_, _| Ok(())).unwrap();
+        list::entries(&world.repo.reader(&Quiet), &manifest, None, true, &mut |_, _| {
+            Ok(())
+        })
+        .unwrap();
     });
     assert!(depth_first <= whole + 4, "{depth_first} of {whole}");
     // Each generation changes two places.
@@ -364,7 +405,14 @@ fn what_did_not_change_is_not_read_again() {
     assert!(search("/a/*") <= 4);
     let of_path = |path: &[u8]| {
         pieces(&|| {
-            versions(&world.repo, &world.repo.reader(&Quiet), &world.ids(), path, &Quiet).unwrap();
+            versions(
+                &world.repo,
+                &world.repo.reader(&Quiet),
+                &world.ids(),
+                path,
+                &Quiet,
+            )
+            .unwrap();
         })
     };
     assert!(of_path(b"wide/02500") <= 2, "{}", of_path(b"wide/02500"));

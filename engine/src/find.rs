@@ -317,18 +317,62 @@ mod tests {
     #[test]
     fn names_decide_only_where_they_do() {
         let dirs: &[&[u8]] = &[b"", b"a", b"a/b", b"a/b/c", b"b", b"ab", b"a-b", b"x.txt"];
-        let names: &[&[u8]] = &[b"a", b"b", b"ab", b"x.txt", b".txt", b"a[b", b"\xff", b"b\xff.txt", b"{"];
+        let names: &[&[u8]] = &[
+            b"a",
+            b"b",
+            b"ab",
+            b"x.txt",
+            b".txt",
+            b"a[b",
+            b"\xff",
+            b"b\xff.txt",
+            b"{",
+        ];
         let patterns = [
-            "a", "*", "?", "*.txt", "x*", "*b*", "a*t", "**", "a**", "**b", "[a/]b", "[!x]b", "[!x]", "{a,b}", "{,a}",
-            "\\*", "\\[", "a[[]b", "a/b", "a/*", "**/b", "b/**", "/a", "/a/b", "/a/*", "/a/**", "/a/b/*", "/*", "/**",
-            "/a/b/", "//a", "/", "/a/{b,c}/a", "/a/b/c/a",
+            "a",
+            "*",
+            "?",
+            "*.txt",
+            "x*",
+            "*b*",
+            "a*t",
+            "**",
+            "a**",
+            "**b",
+            "[a/]b",
+            "[!x]b",
+            "[!x]",
+            "{a,b}",
+            "{,a}",
+            "\\*",
+            "\\[",
+            "a[[]b",
+            "a/b",
+            "a/*",
+            "**/b",
+            "b/**",
+            "/a",
+            "/a/b",
+            "/a/*",
+            "/a/**",
+            "/a/b/*",
+            "/*",
+            "/**",
+            "/a/b/",
+            "//a",
+            "/",
+            "/a/{b,c}/a",
+            "/a/b/c/a",
         ];
         for ignore_case in [false, true] {
             for pattern in patterns {
                 let Ok(query) = FindQuery::new(&[pattern.to_string()], ignore_case) else {
                     continue;
                 };
-                for (dir, name) in dirs.iter().flat_map(|dir| names.iter().map(move |name| (dir, name))) {
+                for (dir, name) in dirs
+                    .iter()
+                    .flat_map(|dir| names.iter().map(move |name| (dir, name)))
+                {
                     let path = join(dir, name);
                     let whole = !query.matching(&path).is_empty();
                     let quick = query.names(dir, name, &mut Vec::new());

@@ -143,7 +143,9 @@ impl View {
         for at in first.max(from_at)..tree.segments.len() {
             let starts_at = tree.starts.get(at).copied().unwrap_or_default();
             let segment = self.segment(&tree, at)?;
-            let run = segment.runs.partition_point(|run| cmp_dirs(&run.dir, dir).is_lt());
+            let run = segment
+                .runs
+                .partition_point(|run| cmp_dirs(&run.dir, dir).is_lt());
             let (Some(listing), Some(before)) = (segment.runs.get(run), segment.starts.get(run)) else {
                 continue;
             };

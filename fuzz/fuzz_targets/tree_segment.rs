@@ -9,7 +9,9 @@ libfuzzer_sys::fuzz_target!(|plain: &[u8]| {
         Ok(runs) => {
             assert_eq!(tree::encode(&runs), plain);
             let found = selected.unwrap().found;
-            let all = runs.iter().flat_map(|run| run.entries.iter().map(|entry| (&run.dir, entry)));
+            let all = runs
+                .iter()
+                .flat_map(|run| run.entries.iter().map(|entry| (&run.dir, entry)));
             assert!(found.iter().map(|(dir, entry)| (dir, entry)).eq(all));
         }
         Err(_) => assert!(selected.is_err()),

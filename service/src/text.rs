@@ -139,7 +139,15 @@ mod tests {
 
     #[test]
     fn times_are_as_strftime_makes_them() {
-        for secs in [0, -1, 1_700_000_000, 253_402_207_200, -30_610_224_000, -62_135_596_800, -70_000_000_000] {
+        for secs in [
+            0,
+            -1,
+            1_700_000_000,
+            253_402_207_200,
+            -30_610_224_000,
+            -62_135_596_800,
+            -70_000_000_000,
+        ] {
             let at = Timestamp::from_second(secs).unwrap();
             let made = at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S");
             assert_eq!(time(at), made.to_string());

@@ -191,11 +191,19 @@ fn folder(files: u64, count: u64, dir: &Path) -> Done {
     for round in ["first", "again"] {
         let started = Instant::now();
         let (gone, _) = deleted(&repo, &reader, &last, &older, b"/home/wide", files as usize)?;
-        told(&format!("folder, deleted files, {round}"), gone.len() as u64, started)?;
+        told(
+            &format!("folder, deleted files, {round}"),
+            gone.len() as u64,
+            started,
+        )?;
         let started = Instant::now();
         let path = b"/home/wide/document_000000.txt";
         let history = versions(&repo, &reader, &ids, path, &Quiet)?;
-        told(&format!("folder, versions of a file, {round}"), history.versions.len() as u64, started)?;
+        told(
+            &format!("folder, versions of a file, {round}"),
+            history.versions.len() as u64,
+            started,
+        )?;
         for pattern in ["*99.TXT", "*nothing*"] {
             let (wanted, started) = (FindQuery::new(&[pattern.to_string()], true)?, Instant::now());
             let mut found = 0;

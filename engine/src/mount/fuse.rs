@@ -198,9 +198,8 @@ impl Filesystem for Answers {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
         // Not FUSE_READDIRPLUS_AUTO: that gives names alone from a directory's second request on, and whoever reads all names
         // before the first `stat`, as `du` and `find` do, then asks for each of them by itself.
-        let wanted = InitFlags::FUSE_DO_READDIRPLUS
-            | InitFlags::FUSE_PARALLEL_DIROPS
-            | InitFlags::FUSE_CACHE_SYMLINKS;
+        let wanted =
+            InitFlags::FUSE_DO_READDIRPLUS | InitFlags::FUSE_PARALLEL_DIROPS | InitFlags::FUSE_CACHE_SYMLINKS;
         // An older kernel does without.
         let _unknown = config.add_capabilities(wanted & config.capabilities());
         let _less = config

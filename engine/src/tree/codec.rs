@@ -96,10 +96,7 @@ pub struct Selected {
 
 /// The entries of a segment that `wanted` accepts by directory and name; it is asked once for each, in order. Where it
 /// accepts none, only names are decoded and checked, which takes a fraction of the time of [`decode`] and no memory.
-pub fn select(
-    plain: &[u8],
-    wanted: &mut dyn FnMut(&[u8], &[u8]) -> bool,
-) -> Result<Selected, CodecError> {
+pub fn select(plain: &[u8], wanted: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<Selected, CodecError> {
     let (header, sections) = Sections::open(plain)?;
     check_header(&header, plain)?;
     let mut names = NameDecoder::open(&header, &sections);

@@ -149,7 +149,8 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Cursor<L> {
     /// Nothing lies between what was given last, which comes before `key`, and where the cursor stands, at or after it.
     fn stands_at(&self, key: Key<'_>) -> bool {
         let is_before = |(dir, name): &(DirPath, Vec<u8>)| cmp_keys((dir, name), key).is_lt();
-        self.behind.as_ref().is_some_and(is_before) && self.upcoming().is_none_or(|next| cmp_keys(next, key).is_ge())
+        self.behind.as_ref().is_some_and(is_before)
+            && self.upcoming().is_none_or(|next| cmp_keys(next, key).is_ge())
     }
 
     /// Notes what was given last.
@@ -175,10 +176,7 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Cursor<L> {
 
     /// The entries of the segment ahead that `wanted` accepts by directory and name ([`select`]), with their directories;
     /// passes over the segment. The cursor must stand between two, as after [`Cursor::segment_ahead`] gave one.
-    pub fn select(
-        &mut self,
-        wanted: &mut dyn FnMut(&[u8], &[u8]) -> bool,
-    ) -> Result<Vec<(DirPath, Entry)>> {
+    pub fn select(&mut self, wanted: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<Vec<(DirPath, Entry)>> {
         let Some(segment) = self.segment_ahead()?.cloned() else {
             return Ok(Vec::new());
         };

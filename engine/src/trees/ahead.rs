@@ -65,11 +65,7 @@ pub fn fetching<'a, T>(
 }
 
 /// An error ends it: whoever reads the trees meets the same one in its place.
-fn fetch_all(
-    reader: &Reader<'_>,
-    order: impl FnOnce(&mut Want<'_>) -> Result<()>,
-    ready: &Sender<Fetched>,
-) {
+fn fetch_all(reader: &Reader<'_>, order: impl FnOnce(&mut Want<'_>) -> Result<()>, ready: &Sender<Fetched>) {
     let Ok(mut decoder) = Decoder::new() else { return };
     let _ = order(&mut |piece| {
         let plain = reader.tree(&mut decoder, &piece.id, piece.place.as_ref());

@@ -122,7 +122,9 @@ pub fn node(path: &[u8], entry: &Entry) -> Value {
 
 /// The same as text, with the tags of its path.
 pub fn node_line(path: &[u8], entry: &Entry, tags: &[&str]) -> String {
-    EntryFields::node(&text::absolute(path), entry).tagged(tags).text()
+    EntryFields::node(&text::absolute(path), entry)
+        .tagged(tags)
+        .text()
 }
 
 /// Nothing for a time that no calendar has.
@@ -210,7 +212,10 @@ mod tests {
             Kind::Fifo,
             Kind::Socket,
         ];
-        for (kind, trouble) in kinds.into_iter().zip([None, Some(Trouble::Changed)].into_iter().cycle()) {
+        for (kind, trouble) in kinds
+            .into_iter()
+            .zip([None, Some(Trouble::Changed)].into_iter().cycle())
+        {
             let of = Entry {
                 trouble,
                 ..sample(kind)
