@@ -10,6 +10,7 @@ pub const INPUT_OUTPUT: i32 = 5;
 pub const NOT_A_DIRECTORY: i32 = 20;
 /// A name that a file system has no characters for.
 const BAD_CHARACTERS: i32 = 84;
+pub const NOT_SUPPORTED: i32 = 95;
 /// What an open file or a listed name led to is another object now.
 pub const STALE: i32 = 116;
 
@@ -42,7 +43,7 @@ impl Reason {
             // E2BIG, EFBIG, ERANGE, ENAMETOOLONG, ELOOP, EOVERFLOW
             7 | 27 | 34 | 36 | 40 | 75 => Reason::TooLarge,
             // EINVAL, ENOTTY, ENOSYS, EOPNOTSUPP
-            22 | 25 | 38 | 95 => Reason::NotSupported,
+            22 | 25 | 38 | NOT_SUPPORTED => Reason::NotSupported,
             // ENOMEM, ENFILE, EMFILE, ENOSPC, EDQUOT
             12 | 23 | 24 | 28 | 122 => Reason::Exhausted,
             // ENETUNREACH, ECONNRESET, ENOTCONN, ETIMEDOUT, EHOSTDOWN, EHOSTUNREACH

@@ -64,6 +64,11 @@ pub enum RestoreProblem {
     },
     /// What was written of it could not be removed.
     NotRemoved(Box<RestoreProblem>),
+    /// It was restored in place and is not complete: this is its name now.
+    LeftInPlace {
+        /// Beside the path.
+        name: Vec<u8>,
+    },
     /// The generation does not hold it, and it can't be deleted.
     NotDeleted(Box<RestoreProblem>),
     /// A directory so deep below another that is to be deleted.
