@@ -33,6 +33,7 @@ if [ "${1:-}" != build ]; then
     have curl || missing+=(curl)
     # They back up file systems that they make.
     have mkfs.btrfs || missing+=(btrfs-progs)
+    have mkntfs || missing+=(ntfs-3g)
     # cargo-deny reads advisories from a repository of git's, which the tests make.
     have git || missing+=(git)
 fi

@@ -42,6 +42,7 @@ pub mod stats;
 pub mod status;
 pub mod tag;
 pub mod takeover;
+pub mod tray;
 pub mod undelete;
 pub mod version;
 pub mod versions;

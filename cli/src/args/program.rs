@@ -34,6 +34,18 @@ pub enum StatsMode {
     RawData,
 }
 
+#[derive(Args, Clone, Debug)]
+pub struct ListArgs {
+    #[arg(value_enum)]
+    pub what: Listed,
+}
+
+/// Of what restic lists by name, what there is none of here.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Listed {
+    Locks,
+}
+
 #[derive(Subcommand, Debug)]
 pub enum CacheCommand {
     /// Show where the cache is and how large it is
@@ -90,7 +102,8 @@ pub struct HelpArgs {
 #[derive(Args, Clone, Debug)]
 #[command(
     after_help = "The first start prints a link by which you choose the console's password. It listens on this machine \
-    only: see docs/console.md for another machine. Ctrl-C ends it; jobs that it started end at their next safe point."
+    only, unless it has a certificate and a password: see docs/console.md. Ctrl-C ends it; jobs that it started end at \
+    their next safe point."
 )]
 pub struct ConsoleArgs {
     /// Address and port, or unix:/path of a socket (default: that of the settings, then 127.0.0.1:4280)
@@ -99,6 +112,9 @@ pub struct ConsoleArgs {
     /// Print a link by which a new password can be chosen
     #[arg(long)]
     pub reset_password: bool,
+    /// Ask for a new password here, and end
+    #[arg(long, conflicts_with_all = ["listen", "reset_password", "new_token", "revoke_token"])]
+    pub set_password: bool,
     /// Make a token for a program that reads /api/ or /metrics, print it, and end
     #[arg(long, value_name = "NAME", conflicts_with_all = ["listen", "reset_password"])]
     pub new_token: Option<String>,

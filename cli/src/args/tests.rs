@@ -106,6 +106,8 @@ fn what_is_accepted() {
         "restore -t /x",
         "restore --target /x latest~1:/a b",
         "restore -t /x --at 2h -i a -i b -e c --overwrite if-newer --permissions current --verify -n -H h",
+        "restore -t /x --in-place",
+        "restore -t /x --inplace",
         "forget abc def -n",
         "forget --unreadable 0123abcd --yes",
         "forget --keep-daily 7 --keep-tag a --group-by= --prune --yes",

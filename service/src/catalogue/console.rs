@@ -3,10 +3,16 @@
 use super::{Lang, SystemError, say};
 use crate::status::Status;
 
+mod network;
+mod tray;
+
+pub use network::{CertificateFault, NetworkFault};
+pub use tray::TrayFault;
+
 /// What can be wrong with the console or with what it was asked.
 #[derive(Clone, Debug)]
 pub enum ConsoleFault {
-    /// Other machines could reach it there.
+    /// Other machines could reach it there, and it has no certificate.
     NotLoopback {
         address: String,
     },
@@ -81,6 +87,28 @@ pub enum ConsoleFault {
         name: String,
     },
     TooManyTokens,
+    /// Other machines may not reach it, or not like this.
+    Network(NetworkFault),
+    /// There is no icon for it.
+    Tray(TrayFault),
+}
+
+impl From<NetworkFault> for ConsoleFault {
+    fn from(fault: NetworkFault) -> Self {
+        ConsoleFault::Network(fault)
+    }
+}
+
+impl From<CertificateFault> for ConsoleFault {
+    fn from(fault: CertificateFault) -> Self {
+        NetworkFault::Certificate(fault).into()
+    }
+}
+
+impl From<TrayFault> for ConsoleFault {
+    fn from(fault: TrayFault) -> Self {
+        ConsoleFault::Tray(fault)
+    }
 }
 
 impl ConsoleFault {
@@ -97,8 +125,10 @@ impl ConsoleFault {
             | ConsoleFault::TokenTaken { .. }
             | ConsoleFault::NoToken { .. }
             | ConsoleFault::TooManyTokens
+            | ConsoleFault::Network(_)
             | ConsoleFault::BadRequest { .. } => Status::BadSettings,
             ConsoleFault::TokenFile { .. }
+            | ConsoleFault::Tray(_)
             | ConsoleFault::Listen { .. }
             | ConsoleFault::ServeListen { .. }
             | ConsoleFault::Serving { .. }
@@ -162,6 +192,8 @@ impl ConsoleFault {
             ConsoleFault::TokenTaken { name } => token_taken(lang, name),
             ConsoleFault::NoToken { name } => no_token(lang, name),
             ConsoleFault::TooManyTokens => too_many_tokens(lang),
+            ConsoleFault::Network(fault) => fault.text(lang),
+            ConsoleFault::Tray(fault) => fault.text(lang),
         }
     }
 }
@@ -227,11 +259,12 @@ fn too_many_tokens(lang: Lang) -> String {
 fn not_loopback(lang: Lang, address: &str) -> String {
     say!(
         lang,
-        "the console listens only on this machine, and other machines could reach {address}: use \
-         127.0.0.1:PORT, [::1]:PORT or unix:/path (for another machine, an SSH tunnel)",
-        "コンソールはこのコンピューターだけで待ち受けます。{address} にはほかのコンピューターから接続できるため、\
-         127.0.0.1:ポート、[::1]:ポート、unix:/パス のどれかを指定してください (ほかのコンピューターからは SSH \
-         トンネルを使ってください)"
+        "other machines can reach {address}, so the console needs TLS there: name a certificate with \
+         tls-certificate and tls-key under [console] in dedup.toml, or use 127.0.0.1:PORT, [::1]:PORT or \
+         unix:/path (and an SSH tunnel from another machine)",
+        "{address} にはほかのコンピューターから接続できるため、TLS が必要です。dedup.toml の [console] に \
+         tls-certificate と tls-key で証明書を指定するか、127.0.0.1:ポート、[::1]:ポート、unix:/パス のどれかを\
+         使ってください (ほかのコンピューターからは SSH トンネルを使えます)"
     )
 }
 

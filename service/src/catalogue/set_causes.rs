@@ -11,6 +11,15 @@ pub enum SetCause {
     NameTaken {
         name: String,
     },
+    /// A former name of a set is that of another one, or a former name of it.
+    FormerNameTaken {
+        name: String,
+        owner: String,
+    },
+    /// A set that runs can't be renamed.
+    RunsNow {
+        name: String,
+    },
     NoSource,
     /// Several remotes have names, or none.
     NoDestination {
@@ -33,8 +42,10 @@ pub enum SetCause {
     },
     /// An editor needs a terminal.
     NobodyEdits,
-    /// `deleted-files` with a duration.
-    DeletedFiles,
+    /// The settings forbid that this machine removes anything from a remote.
+    AppendOnly {
+        name: String,
+    },
     /// The output of a set's command was not saved.
     Command {
         name: String,
@@ -85,6 +96,7 @@ impl SetCause {
             }
             SetCause::NoSourceSnapshot { why } => source_snapshots::status(why),
             SetCause::Command { .. } | SetCause::CommandTimedOut { .. } => Status::Incomplete,
+            SetCause::RunsNow { .. } => Status::Busy,
             SetCause::SetupEnded => Status::Interrupted,
             _ => Status::BadSettings,
         }
@@ -97,6 +109,8 @@ impl SetCause {
                 "there is already a set '{name}'; 'dedup set edit {name}' changes it",
                 "セット「{name}」はすでにあります。変更するには 'dedup set edit {name}' を使ってください"
             ),
+            SetCause::FormerNameTaken { name, owner } => former_name_taken(lang, name, owner),
+            SetCause::RunsNow { name } => runs_now(lang, name),
             SetCause::NoSource => say!(
                 lang,
                 "a set needs at least one source: a file or directory to back up",
@@ -117,10 +131,10 @@ impl SetCause {
                 "there is no such profile: {path} does not exist",
                 "そのプロファイルはありません。{path} がありません"
             ),
-            SetCause::DeletedFiles => say!(
+            SetCause::AppendOnly { name } => say!(
                 lang,
-                "only \"forever\" is supported yet: this version can't drop deleted files from older snapshots",
-                "まだ \"forever\" しか使えません。この版では、削除されたファイルを古いスナップショットから除けません"
+                "'{name}' is append-only in the settings, so this machine removes nothing from it; nothing was changed",
+                "「{name}」は設定で append-only になっているため、このコンピューターからは何も削除しません。何も変更していません"
             ),
             SetCause::NothingToChange => nothing_to_change(lang),
             SetCause::ChangedMeanwhile { path } => changed_meanwhile(lang, path),
@@ -179,6 +193,22 @@ fn no_settings_of(
         text += &say!(lang, "; did you mean {near}?", "。{near} ではありませんか");
     }
     text
+}
+
+fn former_name_taken(lang: Lang, name: &str, owner: &str) -> String {
+    say!(
+        lang,
+        "'{name}' belongs to set '{owner}'; snapshots with that name can belong to one set only",
+        "「{name}」はセット「{owner}」のものです。この名前の世代は 1 つのセットにしか属せません"
+    )
+}
+
+fn runs_now(lang: Lang, name: &str) -> String {
+    say!(
+        lang,
+        "set '{name}' is running; rename it when the run has ended",
+        "セット「{name}」は実行中です。終わってから名前を変更してください"
+    )
 }
 
 fn nothing_to_change(lang: Lang) -> String {

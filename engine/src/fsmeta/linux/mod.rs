@@ -2,6 +2,7 @@
 
 mod apply;
 mod capture;
+mod content;
 mod flags;
 mod owners;
 mod read;
@@ -13,6 +14,7 @@ mod xattr;
 
 pub use apply::{At, apply_meta};
 pub use capture::{complete, examine, stat, stat_fd, stat_path};
+pub use content::{clear, clone_file, has_data};
 pub use flags::{CHEAP_FLAGS, locks, set_first_flags, set_flags};
 pub use owners::Owners;
 pub use read::{

@@ -217,6 +217,18 @@ fn refusal(lang: Lang, refusal: &Refusal) -> String {
             "this key is in use: the repository was opened with it",
             "この鍵は使用中です。リポジトリーはこの鍵で開かれています"
         ),
+        Refusal::TooManyPathTags => say!(
+            lang,
+            "this machine has tagged too many paths: there is room for about ten thousand; remove tags, or tag directories \
+             instead of files",
+            "このコンピューターがタグを付けたパスが多すぎます (約 1 万件まで)。タグを減らすか、ファイルの代わりにディレクトリーに\
+             付けてください"
+        ),
+        Refusal::PathTagsBusy => say!(
+            lang,
+            "other processes of this machine are changing tags of paths; try again",
+            "このコンピューターのほかのプロセスがパスのタグを変更しています。もう一度試してください"
+        ),
         Refusal::AnotherCollection(error) => {
             let why = store_error(lang, error);
             say!(

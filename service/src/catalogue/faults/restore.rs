@@ -8,7 +8,15 @@ use ::engine::problem::{MetaPart, NameFault, RestoreProblem};
 pub(super) fn restore_problem(lang: Lang, problem: &RestoreProblem) -> String {
     match problem {
         RestoreProblem::Io { operation, error } => {
-            format!("{}: {}", self::operation(lang, *operation), io_error(lang, error))
+            let what = format!("{}: {}", self::operation(lang, *operation), io_error(lang, error));
+            match problem.refuses_name() {
+                true => say!(
+                    lang,
+                    "{what} (the file system of the target does not allow this name)",
+                    "{what} (復元先のファイルシステムでは使えない名前です)"
+                ),
+                false => what,
+            }
         }
         RestoreProblem::Metadata(part, errno) => metadata(lang, part, *errno),
         RestoreProblem::UnsafeName { name, fault } => unsafe_name(lang, name, *fault),
@@ -16,6 +24,7 @@ pub(super) fn restore_problem(lang: Lang, problem: &RestoreProblem) -> String {
         RestoreProblem::ForeignLink { owner } => foreign_link(lang, *owner),
         RestoreProblem::TooManyBeside { most } => too_many_beside(lang, *most),
         RestoreProblem::LinkedNotRestored { first } => linked_not_restored(lang, first),
+        RestoreProblem::LeftInPlace { name } => left_in_place(lang, name),
         RestoreProblem::NoMatch { pattern } => no_match(lang, pattern),
         RestoreProblem::NothingFound { pattern } => nothing_found(lang, pattern),
         RestoreProblem::NothingBelow(why) => nothing_below(lang, why),
@@ -79,6 +88,16 @@ fn linked_not_restored(lang: Lang, first: &[u8]) -> String {
         lang,
         "it is a link to /{first}, which was not restored",
         "/{first} へのリンクですが、リンク先が復元されていません"
+    )
+}
+
+fn left_in_place(lang: Lang, name: &[u8]) -> String {
+    let name = name.escape_ascii();
+    say!(
+        lang,
+        "it was being restored in place and is incomplete: it is now named {name}, in the same directory; restore it \
+         again to complete it",
+        "上書き復元の途中で終わったため不完全です。今の名前は、同じディレクトリーの {name} です。もう一度復元すると完成します"
     )
 }
 

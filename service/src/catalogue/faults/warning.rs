@@ -20,6 +20,7 @@ pub(super) fn warning(lang: Lang, warning: &Warning) -> String {
         Warning::MissingUnknown(error) => missing_unknown(lang, error),
         Warning::ReadNotNoted(error) => read_not_noted(lang, error),
         Warning::SnapshotsGone(ids) => snapshots_gone(lang, ids),
+        Warning::LeftInPlace { name } => left_in_place(lang, name),
         Warning::Metadata(part, errno) => metadata(lang, part, *errno),
         Warning::Clock(warning) => clock_warning(lang, warning),
         Warning::PackSize(size) => pack_size(lang, size),
@@ -27,6 +28,7 @@ pub(super) fn warning(lang: Lang, warning: &Warning) -> String {
         Warning::MoreBare { sources } => more_bare(lang, *sources),
         Warning::Unfinished { files } => unfinished(lang, *files),
         Warning::RestoreLeftovers { files } => restore_leftovers(lang, *files),
+        Warning::RestorePartials { files } => restore_partials(lang, *files),
         Warning::DumpLeftovers { files } => dump_leftovers(lang, *files),
         Warning::FromReplica { chunks, replica } => from_replica(lang, *chunks, replica),
         Warning::NotFollowing { before } => not_following(lang, *before),
@@ -158,6 +160,25 @@ fn unfinished(lang: Lang, files: u64) -> String {
          there has not ended; the next one there removes what one that died has left",
         "名前が .dedup-restore-... か .dedup-dump-... のファイル {files} 個はバックアップしていません。復元か取り出しが\
          終わっていません。異常終了したものが残したファイルは、次にそこで実行したときに削除されます"
+    )
+}
+
+fn left_in_place(lang: Lang, name: &[u8]) -> String {
+    let name = name.escape_ascii();
+    say!(
+        lang,
+        "an earlier restore of it in place did not end: what there is of it is named {name}, in the same directory; \
+         restore it again to complete it",
+        "前の上書き復元が終わっていません。途中のものは、同じディレクトリーの {name} です。もう一度復元すると完成します"
+    )
+}
+
+fn restore_partials(lang: Lang, files: u64) -> String {
+    say!(
+        lang,
+        "{files} large files are incomplete and kept under temporary names: restore to the same place again to \
+         continue them",
+        "大きなファイル {files} 個は途中までで、一時的な名前で残っています。同じ場所にもう一度復元すると続きから始まります"
     )
 }
 
