@@ -7,11 +7,13 @@
 
 mod apply;
 mod capture;
+mod content;
 mod read;
 mod target;
 
 pub use apply::{UnchangedAt as At, apply_meta};
 pub use capture::{NoOwners as Owners, complete, examine, has_xattr, stat, stat_fd, stat_path};
+pub use content::{clear, clone_file, has_data};
 pub use read::{
     WholeRange as DataRanges, advise_done, advise_sequential, advise_soon, data_ranges, list_dir,
     open_ancestor, open_dir, open_dir_at, open_linked_dir, open_root, open_source, open_special,
