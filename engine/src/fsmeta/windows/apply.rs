@@ -1,13 +1,14 @@
 //! Nothing is restored here yet ([`super::target`]), so no metadata is put back either.
 
-use super::{BorrowedFd, Owners};
+use super::BorrowedFd;
+use super::capture::NoOwners;
 use crate::entry::{Kind, Meta};
 use crate::fsmeta::{ApplyOptions, ApplyProblem, Owner};
 use crate::platform::errno::NOT_SUPPORTED;
 use crate::problem::MetaPart;
 
 /// The object that was restored.
-pub enum At<'a> {
+pub enum UnchangedAt<'a> {
     Fd(BorrowedFd<'a>),
     Name(BorrowedFd<'a>, &'a [u8]),
 }
@@ -22,7 +23,13 @@ impl ApplyOptions {
     }
 }
 
-pub fn apply_meta(_: &At<'_>, _: &Kind, _: &Meta, _: &ApplyOptions, _: &Owners) -> Vec<ApplyProblem> {
+pub fn apply_meta(
+    _: &UnchangedAt<'_>,
+    _: &Kind,
+    _: &Meta,
+    _: &ApplyOptions,
+    _: &NoOwners,
+) -> Vec<ApplyProblem> {
     vec![ApplyProblem {
         part: MetaPart::All,
         errno: NOT_SUPPORTED,

@@ -28,11 +28,11 @@ const MODE_READ_ONLY: u32 = 0o444;
 
 /// Users and groups have no numbers and are not recorded.
 #[derive(Default)]
-pub struct Owners {
+pub struct NoOwners {
     none: Arc<str>,
 }
 
-impl Owners {
+impl NoOwners {
     pub fn user(&self, _: u32) -> Arc<str> {
         self.none.clone()
     }
@@ -146,7 +146,7 @@ pub fn complete(
     dir: BorrowedFd<'_>,
     name: &[u8],
     _: Option<BorrowedFd<'_>>,
-    _: &Owners,
+    _: &NoOwners,
     kind: &mut Kind,
     _: &mut Meta,
 ) -> Option<Trouble> {

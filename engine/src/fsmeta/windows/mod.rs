@@ -7,16 +7,19 @@
 
 mod apply;
 mod capture;
+mod content;
 mod read;
 mod target;
 
-pub use apply::{At, apply_meta};
-pub use capture::{Owners, complete, examine, has_xattr, stat, stat_fd, stat_path};
+pub use apply::{UnchangedAt as At, apply_meta};
+pub use capture::{NoOwners as Owners, complete, examine, has_xattr, stat, stat_fd, stat_path};
+pub use content::{clear, clone_file, has_data};
 pub use read::{
-    DataRanges, advise_done, advise_sequential, advise_soon, data_ranges, list_dir, open_ancestor, open_dir,
-    open_dir_at, open_linked_dir, open_root, open_source, open_special, size_of_device, sizes_of,
+    WholeRange as DataRanges, advise_done, advise_sequential, advise_soon, data_ranges, list_dir,
+    open_ancestor, open_dir, open_dir_at, open_linked_dir, open_root, open_source, open_special,
+    size_of_device, sizes_of,
 };
-pub use target::{Target, TargetDir, sync_fs, umask};
+pub use target::{NoTarget as Target, NoTargetDir as TargetDir, sync_fs, umask};
 
 use crate::platform::paths::{from_bytes, from_root};
 use std::fs::File;

@@ -75,19 +75,19 @@ pub fn list_dir(dir: BorrowedFd<'_>, _: &mut Vec<u8>, names: &mut Names) -> io::
 }
 
 /// Where `file` has data in `0..size`: all of it, as the standard library can't ask where it has holes.
-pub fn data_ranges<F: AsFd>(file: F, size: u64) -> DataRanges<F> {
-    DataRanges {
+pub fn data_ranges<F: AsFd>(file: F, size: u64) -> WholeRange<F> {
+    WholeRange {
         _file: file,
         rest: (size > 0).then_some((0, size)),
     }
 }
 
-pub struct DataRanges<F> {
+pub struct WholeRange<F> {
     _file: F,
     rest: Option<(u64, u64)>,
 }
 
-impl<F: AsFd> Iterator for DataRanges<F> {
+impl<F: AsFd> Iterator for WholeRange<F> {
     type Item = io::Result<(u64, u64)>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -1,4 +1,4 @@
-//! Where a restore writes: nowhere yet. [`Target::open`] is refused, and as there is no other way to a [`TargetDir`], its
+//! Where a restore writes: nowhere yet. [`NoTarget::open`] is refused, and as there is no other way to a [`NoTargetDir`], its
 //! functions are never called: the compiler knows that, by [`Infallible`].
 //!
 //! A restore has to create things relative to open directories, without following links, and to know when they are on the
@@ -26,21 +26,21 @@ pub fn sync_fs(_: impl AsFd) -> io::Result<()> {
 }
 
 /// The directory a restore may write beneath.
-pub struct Target(Infallible);
+pub struct NoTarget(Infallible);
 
-impl Target {
-    pub fn open(path: &Path) -> Result<Target> {
-        Target::open_with(path, Changes::default())
+impl NoTarget {
+    pub fn open(path: &Path) -> Result<NoTarget> {
+        NoTarget::open_with(path, Changes::default())
     }
 
-    pub fn open_with(_: &Path, _: Changes) -> Result<Target> {
+    pub fn open_with(_: &Path, _: Changes) -> Result<NoTarget> {
         Err(TargetError::Io {
             operation: Operation::Open,
             source: io::Error::from(io::ErrorKind::Unsupported).into(),
         })
     }
 
-    pub fn root(&self) -> &TargetDir {
+    pub fn root(&self) -> &NoTargetDir {
         match self.0 {}
     }
 
@@ -52,38 +52,38 @@ impl Target {
         match self.0 {}
     }
 
-    pub fn dir(&self, _: &[u8]) -> Result<TargetDir> {
+    pub fn dir(&self, _: &[u8]) -> Result<NoTargetDir> {
         match self.0 {}
     }
 
-    pub fn dir_from(&self, _: Option<(usize, &TargetDir)>, _: &[u8]) -> Result<TargetDir> {
+    pub fn dir_from(&self, _: Option<(usize, &NoTargetDir)>, _: &[u8]) -> Result<NoTargetDir> {
         match self.0 {}
     }
 
-    pub fn lead(&self, _: &[u8], _: &TargetDir) -> Result<()> {
+    pub fn lead(&self, _: &[u8], _: &NoTargetDir) -> Result<()> {
         match self.0 {}
     }
 }
 
-/// An open directory at or beneath a [`Target`].
-pub struct TargetDir(Infallible);
+/// An open directory at or beneath a [`NoTarget`].
+pub struct NoTargetDir(Infallible);
 
-impl AsFd for TargetDir {
+impl AsFd for NoTargetDir {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self.0 {}
     }
 }
 
-impl TargetDir {
-    pub fn open_dir(&self, _: &[u8]) -> Result<TargetDir> {
+impl NoTargetDir {
+    pub fn open_dir(&self, _: &[u8]) -> Result<NoTargetDir> {
         match self.0 {}
     }
 
-    pub fn try_clone(&self) -> Result<TargetDir> {
+    pub fn try_clone(&self) -> Result<NoTargetDir> {
         match self.0 {}
     }
 
-    pub fn follow(&self, _: &[u8]) -> Result<TargetDir> {
+    pub fn follow(&self, _: &[u8]) -> Result<NoTargetDir> {
         match self.0 {}
     }
 
@@ -107,7 +107,7 @@ impl TargetDir {
         match self.0 {}
     }
 
-    pub fn create_dir(&self, _: &[u8]) -> Result<TargetDir> {
+    pub fn create_dir(&self, _: &[u8]) -> Result<NoTargetDir> {
         match self.0 {}
     }
 
@@ -119,7 +119,7 @@ impl TargetDir {
         match self.0 {}
     }
 
-    pub fn hard_link(&self, _: &[u8], _: &TargetDir, _: &[u8], _: FileId) -> Result<()> {
+    pub fn hard_link(&self, _: &[u8], _: &NoTargetDir, _: &[u8], _: FileId) -> Result<()> {
         match self.0 {}
     }
 

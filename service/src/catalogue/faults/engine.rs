@@ -6,7 +6,7 @@ use super::store::object::{attempt, joined, object};
 use super::store::store_error;
 use crate::catalogue::{Lang, say, weakness};
 use crate::text;
-use ::engine::error::store::Object;
+use ::engine::error::store::{IoError, Object};
 use ::engine::error::{NamedSnapshot, NoSource, PatternFault, PatternKind, Refusal, Usage};
 use ::engine::{Error, SessionId, StoreError};
 use jiff::Timestamp;
@@ -51,14 +51,7 @@ pub fn engine_error(lang: Lang, error: &Error) -> String {
             say!(lang, "write to the output: {why}", "出力に書き込めません: {why}")
         }
         Error::Target { path, problem } => format!("{}: {}", path.display(), restore_problem(lang, problem)),
-        Error::NoState { path, source } => {
-            let (path, why) = (path.display(), io_error(lang, source));
-            say!(
-                lang,
-                "this machine's notes on the repository can't be kept in {path}: {why}",
-                "リポジトリーについてのこのコンピューターの記録を {path} に置けません: {why}"
-            )
-        }
+        Error::NoState { path, source } => no_state(lang, path, source),
         Error::Damaged(error) => damaged(lang, error),
         Error::ShortListing(object) => short_listing(lang, object),
         Error::Lost(ids) => lost(lang, ids),
@@ -74,6 +67,15 @@ pub fn engine_error(lang: Lang, error: &Error) -> String {
             "すべてを複製する前に時間が終わりました"
         ),
     }
+}
+
+fn no_state(lang: Lang, path: &Path, source: &IoError) -> String {
+    let (path, why) = (path.display(), io_error(lang, source));
+    say!(
+        lang,
+        "this machine's notes on the repository can't be kept in {path}: {why}",
+        "リポジトリーについてのこのコンピューターの記録を {path} に置けません: {why}"
+    )
 }
 
 fn no_snapshot(lang: Lang, text: &str) -> String {
