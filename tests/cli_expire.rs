@@ -227,14 +227,14 @@ fn protected_and_tagged_snapshots_and_those_of_others_are_left() {
     for _ in 0..3 {
         days.run_set(1);
     }
+    let ids = home.snapshots();
+    days.on(1, &["protect", &ids[0]]).ends(0);
+    days.on(1, &["tag", "--add", "hold", &ids[1]]).ends(0);
     days.on(1, &["backup", "docs"]).ends(0);
     days.command(1, &["run", "docs"])
         .env("DEDUP_HOST", "other")
         .status()
         .unwrap();
-    let ids = home.snapshots();
-    days.on(1, &["protect", &ids[0]]).ends(0);
-    days.on(1, &["tag", "--add", "hold", &ids[1]]).ends(0);
     days.remove(OLD);
     days.run_set(2);
     days.run_set(12);

@@ -183,7 +183,8 @@ fn changes_at_once_are_all_kept() {
 fn what_is_stored() {
     let memory = Memory::new();
     machine::create_small(&memory).unwrap();
-    let repo = Machine::new("alpha").open(Arc::new(memory)).unwrap();
+    let machine = Machine::new("alpha");
+    let repo = machine.open(Arc::new(memory)).unwrap();
     path_tags::change(&repo, &[adding("t")], at(1_000), false).unwrap();
     let [name] = repo.store.records().unwrap().try_into().unwrap();
     let body = repo.store.read_record(name).unwrap();

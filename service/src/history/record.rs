@@ -6,7 +6,7 @@ use super::problems::ProblemLog;
 use super::{HistoryRow, JobInfo};
 use crate::catalogue::{Cause, Question, SetupWarning};
 use crate::context::Context;
-use crate::face::{Activity, Decisions, Face, Notice, Watch};
+use crate::face::{Activity, Decisions, ExpiryNews, Face, Notice, Watch};
 use crate::failure::Failure;
 use crate::log::{Log, LogLevel};
 use crate::secret::{Hidden, PasswordPrompt};
@@ -343,6 +343,10 @@ impl Face for RecordingFace<'_> {
 
     fn decided(&self, decisions: &Decisions) -> Result<(), Failure> {
         self.face.decided(decisions)
+    }
+
+    fn expiry(&self, news: &ExpiryNews<'_>) -> Result<(), Failure> {
+        self.face.expiry(news)
     }
 
     fn can_show_phrase(&self) -> bool {
