@@ -47,9 +47,13 @@ pub enum SortKey {
 }
 
 #[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "--tag finds files and directories that have the tags ('dedup tag --on'), what is below such directories, and \
+    what is in snapshots that have them."
+)]
 pub struct FindArgs {
-    /// Names, paths or patterns to look for
-    #[arg(value_name = "PATTERN", required = true)]
+    /// Names, paths or patterns to look for (default with --tag: the paths that have the tags)
+    #[arg(value_name = "PATTERN", required_unless_present = "tag")]
     pub patterns: Vec<String>,
     /// Ignore case
     #[arg(short, long)]

@@ -55,7 +55,7 @@ fn usages() -> Vec<Usage> {
 fn refusals() -> Vec<Refusal> {
     every!(
         Refusal;
-        Replicas, KeyInUse;
+        Replicas, KeyInUse, TooManyPathTags, PathTagsBusy;
         Refusal::Protected(_) => Refusal::Protected(session()),
         Refusal::Readable(_) => Refusal::Readable(session()),
         Refusal::PublishedAgain(_) => Refusal::PublishedAgain(session()),
