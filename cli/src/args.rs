@@ -276,9 +276,6 @@ pub enum Command {
     /// Do nothing, because there are no locks; for scripts written for restic
     #[command(hide = true)]
     Unlock,
-    /// List locks, of which there are none; for scripts written for restic
-    #[command(hide = true)]
-    List(program::ListArgs),
     /// Print the version
     Version(program::VersionArgs),
     /// Print the version and the licences of what this program is built from

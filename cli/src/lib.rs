@@ -181,7 +181,7 @@ fn call(terminal: &Terminal, command: &Command) -> Result<Status, Failure> {
         Command::Bench(args) => cmd::bench::run(terminal, args),
         Command::Completions(args) => cmd::completions::run(args),
         Command::Complete(args) => cmd::complete::run(args),
-        Command::Unlock | Command::List(_) => Ok(Status::Completed),
+        Command::Unlock => Ok(Status::Completed),
         Command::Version(args) => cmd::version::run(terminal, args),
         Command::About => cmd::version::about(terminal),
         Command::Help(args) => cmd::help::run(args),

@@ -148,7 +148,7 @@ fn takeover_and_serve_say_what_is_wrong() {
             Some((12, "wrong password or key")),
         ),
         ("HOME can't be written to", 1, "ermission denied", None),
-        ("full: .config/dedup", 14, "no space left", None),
+        ("full: .config/dedup", 14, "No space left", None),
         ("full: .cache", 0, "", None),
         ("full: .local/state", 0, "", None),
     ];

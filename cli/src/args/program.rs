@@ -34,18 +34,6 @@ pub enum StatsMode {
     RawData,
 }
 
-#[derive(Args, Clone, Debug)]
-pub struct ListArgs {
-    #[arg(value_enum)]
-    pub what: Listed,
-}
-
-/// Of what restic lists by name, what there is none of here.
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Listed {
-    Locks,
-}
-
 #[derive(Subcommand, Debug)]
 pub enum CacheCommand {
     /// Show where the cache is and how large it is

@@ -327,7 +327,9 @@ fn a_file_in_place_has_its_name_while_it_is_whole() {
     // The tree can be read, and nothing more.
     let mut outcomes = [0, 0];
     for after in 0..6 {
-        let repo = reopened(&kit, Wrapped::going_away(&kit, after));
+        let remote = Wrapped::going_away(&kit, i64::MAX);
+        let repo = reopened(&kit, remote.clone());
+        remote.until_error.store(after, Relaxed);
         let recorder = Recorder::default();
         match run_within(&repo, &manifest, &options, &recorder, usual()) {
             Ok(_) => outcomes[1] += 1,
