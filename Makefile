@@ -12,7 +12,7 @@ CARGO = $(if $(shell command -v ccache 2>/dev/null),CC='ccache cc' CXX='ccache c
 DEDUP := $(CARGO_TARGET_DIR)/release/dedup
 CARGO_FLAGS := --release --locked
 
-.PHONY: help setup build test fuzz torture demo bench bench-gate bench-scale bench-link bench-peers console-shots console-speed install
+.PHONY: help setup build test fuzz torture demo bench bench-gate bench-scale bench-link bench-peers bench-churn console-shots console-speed install
 
 help:
 	@echo 'make setup              install what the build needs (Debian, Ubuntu), or say what is missing'
@@ -26,6 +26,7 @@ help:
 	@echo 'make bench-scale        how time and memory grow: docs/benchmarks/growth.md is written anew'
 	@echo 'make bench-link         how much of a long, thin wire is used: docs/benchmarks/link.md is written anew'
 	@echo 'make bench-peers        compare with restic, rustic, borg, bupstash, kopia; docs/benchmarks is written anew'
+	@echo 'make bench-churn        what a month of edits leaves behind, compared with them: docs/benchmarks/churn.md is written anew'
 	@echo 'make console-speed      measures the console in a browser: a folder of 100,000 files, 1,000 snapshots'
 	@echo 'make console-shots      walk through the console in a browser; the pictures in docs/console are taken anew'
 	@echo 'make install [PREFIX=]  copy the program to $(PREFIX)/bin'
@@ -81,6 +82,12 @@ bench-peers: build
 	benches/peers/install.sh
 	DEDUP='$(DEDUP)' benches/peers/run.py --data '$(PEERS_DATA)' --rounds $(PEERS_ROUNDS) --workloads $(PEERS_WORKLOADS) --json '$(PEERS_DATA)/figures.json'
 	benches/peers/report.py '$(PEERS_DATA)/figures.json' docs/benchmarks
+
+bench-churn: build
+	benches/peers/install.sh
+	mkdir -p /dev/shm/dedup-churn
+	DEDUP='$(DEDUP)' benches/churn.py --tools dedup,bupstash,restic,kopia,borg,rustic --work /dev/shm/dedup-churn --write docs/benchmarks
+	rm -rf /dev/shm/dedup-churn
 
 # Chromium from the system, Playwright and axe-core into the cache.
 console-shots: build
