@@ -22,7 +22,7 @@ DEDUP = os.environ["DEDUP"]
 FILES = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
 SNAPSHOTS = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000
 # Of these, the large folder is in the last ones.
-LARGE = min(5, SNAPSHOTS)
+LARGE = min(2, SNAPSHOTS)
 PASSWORD = "correct horse battery"
 PAGES = 7
 # As fast as a page can be scrolled by hand.

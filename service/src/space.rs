@@ -8,7 +8,7 @@ use crate::listing;
 use crate::paths::absolute;
 use crate::status::Status;
 use engine::SessionId;
-use engine::alone::{self, Holdings};
+use engine::alone::{self, Holdings, PathHoldings};
 use engine::facts::SnapshotInfo;
 use engine::list::relative;
 use engine::manifest::Snapshot;
@@ -76,17 +76,7 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
                 let path = String::from_utf8_lossy(&absolute).into_owned();
                 return Err(Cause::PathNowhere { path }.into());
             }
-            let holder = |(number, name): (u32, &Option<Vec<u8>>)| {
-                let Some(name) = name else { return Holder::Rest };
-                let path = match (name.is_empty(), top.is_empty()) {
-                    (true, _) => absolute.clone(),
-                    (false, true) => [b"/", &name[..]].concat(),
-                    (false, false) => [&absolute[..], b"/", name].concat(),
-                };
-                let is_folder = found.folders.contains(&number);
-                Holder::Path { path, is_folder }
-            };
-            let holders = (0u32..).zip(&found.names).map(holder).collect();
+            let holders = holders(&found, &absolute);
             path = Some(absolute.clone());
             (beside(holders, &found.holdings), found.holdings)
         }
@@ -118,6 +108,21 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
         problems: step.finish(),
         listed: listing.status(),
     })
+}
+
+/// What each owner is, by its number.
+fn holders(found: &PathHoldings, absolute: &[u8]) -> Vec<Holder> {
+    let holder = |(number, name): (u32, &Option<Vec<u8>>)| {
+        let Some(name) = name else { return Holder::Rest };
+        let path = match (name.is_empty(), absolute) {
+            (true, _) => absolute.to_vec(),
+            (false, b"/") => [b"/", &name[..]].concat(),
+            (false, _) => [absolute, b"/", name].concat(),
+        };
+        let is_folder = found.folders.contains(&number);
+        Holder::Path { path, is_folder }
+    };
+    (0u32..).zip(&found.names).map(holder).collect()
 }
 
 fn beside(holders: Vec<Holder>, holdings: &Holdings) -> Vec<(Holder, u64)> {
