@@ -133,7 +133,8 @@ impl RestoreWorker<'_, '_> {
         };
         let is_private = meta.uid == process::user_id() && meta.mode & 0o077 == 0;
         let is_in_place = how == Writing::InPlace;
-        if !is_private && !(is_in_place && shared.options.in_place) {
+        let may_be_anyones = is_in_place && shared.options.in_place;
+        if !(is_private || may_be_anyones) {
             return Ok(None);
         }
         if is_in_place {

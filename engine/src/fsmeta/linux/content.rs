@@ -82,8 +82,7 @@ mod tests {
         let (at, len) = ((1 << 20) - 5, (1 << 20) + 10_000);
         let mut wanted = vec![7; SIZE as usize];
         wanted[at..at + len].fill(0);
-        let clears: [fn(&File, u64, u64) -> io::Result<()>; 2] = [clear, overwrite];
-        for clear in clears {
+        for clear in [clear as fn(&File, u64, u64) -> io::Result<()>, overwrite] {
             let file = file();
             clear(&file, at as u64, len as u64).unwrap();
             assert!(content(&file) == wanted);
