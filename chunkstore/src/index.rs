@@ -26,6 +26,7 @@ pub use crate::dbdir::DatabaseDir;
 use crate::dbdir::{COPIES, FILES_LEAST, FILES_MOST, prepare_threads};
 use crate::descriptors::{self, Permit};
 use crate::error::{Error, IndexFault, Operation, Result};
+use crate::families::FAMILIES;
 use crate::id::{ChunkId, ContentHash, IndexId, PackId, RepoId};
 use crate::indexfile::{IndexEntry, IndexSegment, PackRecord};
 use crate::pack::Class;
@@ -47,10 +48,6 @@ const SCHEMA: &[u8] = b"dedup index 4";
 /// Segments from this size on are ingested as one sorted file.
 const BULK: usize = 4096;
 const CACHE_BYTES: usize = 24 << 20;
-/// Column families of the database.
-pub(crate) const FAMILIES: [&str; 7] = [
-    "default", "chunks", "copies", "packs", "segments", "files", "parts",
-];
 
 /// Where a chunk is, with what reading and checking it needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,9 +1,9 @@
-//! Databases of simulated machines ([`crate::index`]). To open one takes longer than most of what is simulated, so those
+//! Databases of simulated machines: their local indexes. To open one takes longer than most of what is simulated, so those
 //! below some folders stay open as long as their machine lives; then they are emptied, and become the new databases of
 //! others. A copy of a machine gets a copy of the rows.
 
 use crate::error::{Error, Operation, Result};
-use crate::index::FAMILIES;
+use crate::families::FAMILIES;
 use parking_lot::Mutex;
 use rocksdb::{ColumnFamily, DB, IteratorMode, WriteBatch};
 use std::collections::BTreeMap;
