@@ -14,7 +14,7 @@ use crate::catalogue::SystemError;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::status::Status;
-pub use console::{certificate, validity};
+pub use console::{CertificateState, certificate, validity};
 use engine::platform::space::DiskSpace;
 use engine::storage::Weakness;
 use jiff::Timestamp;
@@ -244,21 +244,7 @@ pub enum Diagnosis {
         messages: u64,
     },
     /// Of the console.
-    CertificateValid {
-        until: Timestamp,
-    },
-    CertificateExpires {
-        until: Timestamp,
-    },
-    CertificateExpired {
-        until: Timestamp,
-    },
-    CertificateTooNew {
-        from: Timestamp,
-    },
-    CertificateFails {
-        failure: Failure,
-    },
+    Certificate(CertificateState),
     ThisVersion,
 }
 
@@ -284,8 +270,8 @@ impl Diagnosis {
             | Space { .. }
             | WithinQuota { .. }
             | MessagesGo { .. }
-            | CertificateValid { .. }
             | ThisVersion => Mark::Good,
+            Certificate(state) => state.mark(),
             NoSets
             | Paused { .. }
             | SetNeverRan
@@ -300,7 +286,6 @@ impl Diagnosis {
             | SpaceLow { .. }
             | QuotaNear { .. }
             | FullSoon { .. }
-            | CertificateExpires { .. }
             | NoMessages => Mark::Warning,
             SettingsWrong { .. }
             | NotTicking { .. }
@@ -318,9 +303,6 @@ impl Diagnosis {
             | DrillFailed { .. }
             | SpaceOut { .. }
             | QuotaReached { .. }
-            | CertificateExpired { .. }
-            | CertificateTooNew { .. }
-            | CertificateFails { .. }
             | MessagesWait { .. } => Mark::Problem,
         }
     }
@@ -358,11 +340,7 @@ impl Diagnosis {
                 CheckedItem::Quota
             }
             MessagesGo { .. } | NoMessages | MessagesWait { .. } => CheckedItem::Notifications,
-            CertificateValid { .. }
-            | CertificateExpires { .. }
-            | CertificateExpired { .. }
-            | CertificateTooNew { .. }
-            | CertificateFails { .. } => CheckedItem::Console,
+            Certificate(_) => CheckedItem::Console,
             ThisVersion => CheckedItem::Version,
         }
     }

@@ -49,11 +49,7 @@ fn what(lang: Lang, found: &Diagnosis) -> String {
         | Diagnosis::SetNeverRan
         | Diagnosis::SetOverdue { .. }
         | Diagnosis::SetFailed { .. } => of_set(lang, found),
-        Diagnosis::CertificateValid { .. }
-        | Diagnosis::CertificateExpires { .. }
-        | Diagnosis::CertificateExpired { .. }
-        | Diagnosis::CertificateTooNew { .. }
-        | Diagnosis::CertificateFails { .. } => certificate::found(lang, found),
+        Diagnosis::Certificate(state) => certificate::found(lang, state),
         Diagnosis::Space { disk } | Diagnosis::SpaceLow { disk } | Diagnosis::SpaceOut { disk } => {
             room(lang, *disk)
         }
@@ -410,7 +406,8 @@ fn machine_advice(found: &Diagnosis) -> Option<(&'static str, &'static str)> {
             "'dedup status' says why; 'dedup notify test' tries each channel",
             "'dedup status' で理由を、'dedup notify test' で各送信先を確かめてください",
         ),
-        found => return certificate::advice(found),
+        Diagnosis::Certificate(state) => return certificate::advice(state),
+        _ => return None,
     })
 }
 

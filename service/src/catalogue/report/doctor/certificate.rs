@@ -1,12 +1,12 @@
 //! The console's certificate.
 
 use crate::catalogue::{Lang, say};
-use crate::doctor::Diagnosis;
+use crate::doctor::CertificateState;
 use crate::text::time;
 
-pub(super) fn found(lang: Lang, found: &Diagnosis) -> String {
-    match found {
-        Diagnosis::CertificateFails { failure } => {
+pub(super) fn found(lang: Lang, state: &CertificateState) -> String {
+    match state {
+        CertificateState::Fails { failure } => {
             let why = failure.text(lang);
             say!(
                 lang,
@@ -14,7 +14,7 @@ pub(super) fn found(lang: Lang, found: &Diagnosis) -> String {
                 "コンソールの証明書を使えません: {why}"
             )
         }
-        Diagnosis::CertificateTooNew { from } => {
+        CertificateState::TooNew { from } => {
             let from = time(*from);
             say!(
                 lang,
@@ -22,7 +22,7 @@ pub(super) fn found(lang: Lang, found: &Diagnosis) -> String {
                 "コンソールの証明書は {from} から有効なため、ブラウザーに拒否されます"
             )
         }
-        Diagnosis::CertificateExpired { until } => {
+        CertificateState::Expired { until } => {
             let until = time(*until);
             say!(
                 lang,
@@ -30,7 +30,7 @@ pub(super) fn found(lang: Lang, found: &Diagnosis) -> String {
                 "コンソールの証明書は {until} に期限が切れたため、ブラウザーに拒否されます"
             )
         }
-        Diagnosis::CertificateExpires { until } | Diagnosis::CertificateValid { until } => {
+        CertificateState::Expires { until } | CertificateState::Valid { until } => {
             let until = time(*until);
             say!(
                 lang,
@@ -38,24 +38,23 @@ pub(super) fn found(lang: Lang, found: &Diagnosis) -> String {
                 "コンソールの証明書は {until} まで有効です"
             )
         }
-        _ => String::new(),
     }
 }
 
-pub(super) fn advice(found: &Diagnosis) -> Option<(&'static str, &'static str)> {
-    Some(match found {
-        Diagnosis::CertificateFails { .. } => (
+pub(super) fn advice(state: &CertificateState) -> Option<(&'static str, &'static str)> {
+    Some(match state {
+        CertificateState::Fails { .. } => (
             "correct tls-certificate and tls-key under [console] in dedup.toml; a console that runs keeps its last good certificate",
             "dedup.toml の [console] の tls-certificate と tls-key を直してください。動作中のコンソールは、前の証明書を使い続けます",
         ),
-        Diagnosis::CertificateTooNew { .. } => (
+        CertificateState::TooNew { .. } => (
             "check this machine's clock",
             "このコンピューターの時計を確かめてください",
         ),
-        Diagnosis::CertificateExpires { .. } | Diagnosis::CertificateExpired { .. } => (
+        CertificateState::Expires { .. } | CertificateState::Expired { .. } => (
             "replace the file by a new certificate; the console takes it over without a restart",
             "新しい証明書のファイルに置き換えてください。コンソールは再起動しなくても読み込みます",
         ),
-        _ => return None,
+        CertificateState::Valid { .. } => return None,
     })
 }
