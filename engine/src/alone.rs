@@ -7,7 +7,7 @@
 //! Approximate in two ways: of a bundle, a small file counts for its share; and the new tree that a purge writes is not
 //! counted against what it frees. The trash owns nothing, since what it holds goes by itself.
 
-use crate::entry::{Content, Entry, Extent, ExtentList};
+use crate::entry::{Content, Entry, Extent, ExtentList, Kind};
 use crate::error::Result;
 use crate::list::relative;
 use crate::manifest::Snapshot;
@@ -20,7 +20,7 @@ use chunkstore::live::LiveSet;
 use chunkstore::reader::Reader;
 use chunkstore::scratch::Scratch;
 use chunkstore::{ChunkId, Place, SessionId, SmallFile};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 /// Marks gathered before they are written out together, and chunks that are looked up together.
@@ -167,6 +167,8 @@ pub struct PathHoldings {
     /// Names in the directory, by number of the owner. Empty for what is at the path itself, if that is a file; `None`
     /// for what is too much to be told apart.
     pub names: Vec<Option<Vec<u8>>>,
+    /// Numbers of those that are directories in any of the snapshots.
+    pub folders: HashSet<u32>,
     pub holdings: Holdings,
     /// There is anything at the path.
     pub is_found: bool,
@@ -213,7 +215,8 @@ pub fn by_path(
                 segment = Some((id, None));
             }
             let Some(item) = cursor.next()? else { break };
-            let mark = children.mark(&item.dir, &item.entry.name);
+            let is_dir = item.entry.kind == Kind::Dir;
+            let mark = children.mark(&item.dir, &item.entry.name, is_dir);
             if let Some((id, last)) = &mut segment
                 && *last != Some(mark)
             {
@@ -228,6 +231,7 @@ pub fn by_path(
     holdings.alone.resize(children.names.len(), 0);
     Ok(PathHoldings {
         names: children.names,
+        folders: children.folders,
         holdings,
         is_found: children.is_found,
     })
@@ -265,6 +269,7 @@ struct Children<'a> {
     path: &'a [u8],
     names: Vec<Option<Vec<u8>>>,
     numbers: HashMap<Vec<u8>, u32>,
+    folders: HashSet<u32>,
     is_found: bool,
 }
 
@@ -274,11 +279,13 @@ impl<'a> Children<'a> {
             path,
             names: Vec::new(),
             numbers: HashMap::new(),
+            folders: HashSet::new(),
             is_found: path.is_empty(),
         }
     }
 
-    fn mark(&mut self, dir: &[u8], name: &[u8]) -> Mark {
+    /// Whose the entry `name` of `dir` is.
+    fn mark(&mut self, dir: &[u8], name: &[u8], is_dir: bool) -> Mark {
         let below = match self.path {
             b"" => Some(dir),
             path => match dir.strip_prefix(path) {
@@ -287,29 +294,37 @@ impl<'a> Children<'a> {
                 _ => None,
             },
         };
-        let child = match below {
-            Some(b"") => name,
-            Some(below) => below.split(|byte| *byte == b'/').next().unwrap_or(below),
-            None if is_joined(self.path, dir, name) => b"",
+        let (child, is_folder) = match below {
+            Some(b"") => (name, is_dir),
+            Some(below) => (below.split(|byte| *byte == b'/').next().unwrap_or(below), true),
+            None if is_joined(self.path, dir, name) => (&b""[..], false),
             None => return Mark::Outside,
         };
         self.is_found = true;
+        let number = self.number(child);
+        if is_folder && number < CHILDREN_MAX as u32 {
+            self.folders.insert(number);
+        }
+        Mark::One(number)
+    }
+
+    fn number(&mut self, child: &[u8]) -> u32 {
         if let Some(number) = self.numbers.get(child) {
-            return Mark::One(*number);
+            return *number;
         }
         let number = self.names.len() as u32;
         match self.numbers.len() < CHILDREN_MAX {
             true => {
                 self.numbers.insert(child.to_vec(), number);
                 self.names.push(Some(child.to_vec()));
-                Mark::One(number)
+                number
             }
             // The last number is that of the rest.
             false => {
                 if self.names.len() == CHILDREN_MAX {
                     self.names.push(None);
                 }
-                Mark::One(CHILDREN_MAX as u32)
+                CHILDREN_MAX as u32
             }
         }
     }
@@ -541,7 +556,7 @@ mod tests {
         ];
         for (dir, name, want) in rows {
             assert_eq!(
-                children.mark(dir.as_bytes(), name.as_bytes()),
+                children.mark(dir.as_bytes(), name.as_bytes(), name == "d"),
                 want,
                 "{dir} {name}"
             );
@@ -549,9 +564,14 @@ mod tests {
         assert!(children.is_found);
         let names = ["", "c", "d"].map(|name| Some(name.as_bytes().to_vec()));
         assert_eq!(children.names, names);
+        assert_eq!(
+            children.folders,
+            HashSet::from([1, 2]),
+            "one by what is in it, one by itself"
+        );
         let mut all = Children::new(b"");
-        assert_eq!(all.mark(b"", b"a"), Mark::One(0));
-        assert_eq!(all.mark(b"a/b", b"c"), Mark::One(0));
-        assert_eq!(all.mark(b"", b"b"), Mark::One(1));
+        assert_eq!(all.mark(b"", b"a", true), Mark::One(0));
+        assert_eq!(all.mark(b"a/b", b"c", false), Mark::One(0));
+        assert_eq!(all.mark(b"", b"b", false), Mark::One(1));
     }
 }

@@ -8,8 +8,10 @@
 //! (docs/decisions/0030-service.md).
 
 pub mod catalogue;
+pub mod certificate;
 pub mod context;
 pub mod credential;
+pub mod desktop;
 pub mod env;
 pub mod face;
 pub mod failure;
@@ -45,6 +47,7 @@ pub mod bench;
 pub mod bundle;
 pub mod cache;
 pub mod check;
+pub mod completion;
 pub mod copy;
 pub mod doctor;
 pub mod drill;

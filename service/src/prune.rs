@@ -159,7 +159,7 @@ fn of_sets(context: &Context) -> Result<Policies, Failure> {
         let name = &name.get_ref().0;
         let filter = Filter {
             hosts: vec![host.clone()],
-            sets: vec![name.clone()],
+            sets: settings.names_of(name),
             ..Filter::default()
         };
         if let Some(policy) = set.retention.policy()? {

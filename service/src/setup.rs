@@ -310,6 +310,7 @@ fn restore_file(
         permissions: Permissions::Current,
         also: Vec::new(),
         verify: true,
+        in_place: false,
         dry_run: false,
     };
     restore::run(context, &request, face).map(drop)

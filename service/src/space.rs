@@ -25,8 +25,11 @@ pub enum Request {
 /// Something that holds data.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Holder {
-    /// An absolute path.
-    Path(Vec<u8>),
+    /// An absolute path, of a directory in any of the snapshots, or of something else in all of them.
+    Path {
+        path: Vec<u8>,
+        is_folder: bool,
+    },
     /// What is in a directory beyond what can be told apart.
     Rest,
     /// A set's name; empty for snapshots of none.
@@ -73,13 +76,17 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
                 let path = String::from_utf8_lossy(&absolute).into_owned();
                 return Err(Cause::PathNowhere { path }.into());
             }
-            let holder = |name: &Option<Vec<u8>>| match name {
-                Some(name) if name.is_empty() => Holder::Path(absolute.clone()),
-                Some(name) if top.is_empty() => Holder::Path([b"/", &name[..]].concat()),
-                Some(name) => Holder::Path([&absolute[..], b"/", name].concat()),
-                None => Holder::Rest,
+            let holder = |(number, name): (u32, &Option<Vec<u8>>)| {
+                let Some(name) = name else { return Holder::Rest };
+                let path = match (name.is_empty(), top.is_empty()) {
+                    (true, _) => absolute.clone(),
+                    (false, true) => [b"/", &name[..]].concat(),
+                    (false, false) => [&absolute[..], b"/", name].concat(),
+                };
+                let is_folder = found.folders.contains(&number);
+                Holder::Path { path, is_folder }
             };
-            let holders = found.names.iter().map(holder).collect();
+            let holders = (0u32..).zip(&found.names).map(holder).collect();
             path = Some(absolute.clone());
             (beside(holders, &found.holdings), found.holdings)
         }
@@ -98,8 +105,9 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
         }
     };
     // A directory itself is no more than an entry.
-    let own = path.clone().map(Holder::Path);
-    rows.retain(|(holder, bytes)| *bytes > 0 || Some(holder) != own.as_ref());
+    let is_own =
+        |holder: &Holder| matches!(holder, Holder::Path { path: at, .. } if Some(at) == path.as_ref());
+    rows.retain(|(holder, bytes)| *bytes > 0 || !is_own(holder));
     rows.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
     drop(reader);
     Ok(Report {

@@ -58,6 +58,29 @@ fn a_policy_is_for_its_set() {
     assert_eq!(sets_of_snapshots(&home), ["-", "a", "b"]);
 }
 
+/// A set that got another name goes on with what was recorded under the one that it had.
+#[test]
+fn a_set_with_another_name_goes_on() {
+    let home = home();
+    let policy = |name: &str| format!("[sets.{name}.retention]\nmax-generations = 2\n");
+    settings(&home, &[set("a"), policy("a")].concat());
+    for _ in 0..3 {
+        home.ok(&["run", "a"]);
+    }
+    let renamed = set("b") + "former-names = ['a']\n";
+    settings(&home, &[renamed, policy("b")].concat());
+    home.ok(&["run", "b"]);
+    home.ok(&["prune", "--no-gc"]);
+    assert_eq!(sets_of_snapshots(&home), ["a", "b"]);
+    let mut rows = home.ok(&["history", "--set", "b", "--json"]).objects();
+    rows.retain(|row| row["message_type"] == "history");
+    let sets: Vec<&Value> = rows.iter().map(|row| &row["set"]).collect();
+    assert_eq!(sets, ["b", "a", "a", "a"]);
+    home.ok(&["history", "rerun", rows[3]["id"].as_str().unwrap()]);
+    assert_eq!(sets_of_snapshots(&home), ["a", "b", "b"]);
+    home.ok(&["drill"]).says(&["of set b"]);
+}
+
 #[test]
 fn a_dry_run_says_why_by_tier() {
     let home = home();

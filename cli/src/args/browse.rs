@@ -254,6 +254,10 @@ pub struct RestoreArgs {
     /// Read every file back and compare it, including those that were already equal
     #[arg(long)]
     pub verify: bool,
+    /// Change files of 16 MiB and more that are already there, instead of writing a new copy beside each; until it is
+    /// complete again, such a file has a temporary name
+    #[arg(long, alias = "inplace")]
+    pub in_place: bool,
     /// Show what would be done; write nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,

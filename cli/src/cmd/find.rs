@@ -5,7 +5,6 @@ use crate::output::Lines;
 use crate::render::text;
 use crate::terminal::Terminal;
 use jiff::Timestamp;
-use serde_json::Value;
 use service::catalogue::BrowseCause;
 use service::catalogue::report::{browse, snapshots as report};
 use service::entry::{Entry, Time};
@@ -219,8 +218,7 @@ impl FindView {
     ) -> bool {
         match self {
             FindView::Json(matches) => {
-                let object = json::tagged(json::entry(path, entry), tags);
-                matches.add(snapshot.id, &object, out);
+                matches.add(snapshot.id, &json::entry_text(path, entry, tags), out);
             }
             FindView::Snapshots(shown) => {
                 if shown.replace(snapshot.id) != Some(snapshot.id) {
@@ -287,7 +285,7 @@ struct Matches {
 }
 
 impl Matches {
-    fn add(&mut self, id: SessionId, object: &Value, out: &mut Lines) {
+    fn add(&mut self, id: SessionId, object: &str, out: &mut Lines) {
         if self.open.is_some_and(|(open, _)| open != id) {
             self.close(out);
         }
@@ -298,7 +296,7 @@ impl Matches {
             (1, true) => ",{\"matches\":[",
             _ => ",",
         });
-        out.part(&object.to_string());
+        out.part(object);
     }
 
     fn close(&mut self, out: &mut Lines) {

@@ -108,7 +108,7 @@ impl LsView {
             out.object(&head);
         }
         let line = match (terminal.json(), args.long) {
-            (true, _) => json::line(&json::tagged(json::node(path, entry), &self.tags_of(path))),
+            (true, _) => json::node_line(path, entry, &self.tags_of(path)),
             (false, true) => {
                 let line = text::long_entry(terminal.lang, path, entry, args.human_readable);
                 line + &text::tags(&self.tags_of(path))

@@ -4,11 +4,12 @@ use super::schema;
 use super::tables::{Named, RemoteTable, SetTable, Tables};
 use super::values::AbsolutePath;
 use super::{Remote, Settings, nearest};
-use crate::catalogue::{Cause, Lang, Texts, What};
+use crate::catalogue::{Cause, Lang, NetworkFault, SetCause, Texts, What};
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::secret::SecretSource;
 use serde::Deserialize;
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,10 @@ pub fn settings(path: &Path, text: &str, env: &Env) -> Result<Settings, Failure>
         && mail.to.get_ref().is_empty()
     {
         return Err(file.wrong(Some(mail.to.span()), Cause::NobodyToMail));
+    }
+    if let (None, Some(key)) = (&tables.console.tls_certificate, &tables.console.tls_key) {
+        let fault = NetworkFault::KeyAlone.into();
+        return Err(file.wrong(Some(key.span()), Cause::Console { fault }));
     }
     Ok(Settings {
         path: Some(path.to_path_buf()),
@@ -243,6 +248,28 @@ impl File<'_> {
                     let wrong = Failure::from(e).of("'tiers'");
                     self.wrong(Some(tiers.span()), wrong.cause)
                 })?;
+            }
+        }
+        self.check_former_names(sets)
+    }
+
+    /// What was recorded under a name belongs to one set.
+    fn check_former_names(&self, sets: &Named<SetTable>) -> Result<(), Failure> {
+        let mut owners: HashMap<&str, &str> = HashMap::new();
+        for (name, _) in &sets.0 {
+            owners.insert(&name.get_ref().0, &name.get_ref().0);
+        }
+        for (set, table) in &sets.0 {
+            let set = set.get_ref().0.as_str();
+            for former in &table.former_names {
+                if let Some(owner) = owners.insert(&former.get_ref().0, set) {
+                    let cause = SetCause::FormerNameTaken {
+                        name: former.get_ref().0.clone(),
+                        owner: owner.to_string(),
+                    };
+                    let failure = Failure::from(cause).of("'former-names'");
+                    return Err(self.wrong(Some(former.span()), failure.cause));
+                }
             }
         }
         Ok(())

@@ -14,6 +14,7 @@ use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value, 
 
 const REMOTES: &str = "remotes";
 const SETS: &str = "sets";
+const FORMER_NAMES: &str = "former-names";
 
 /// A change of the settings file that was not made yet.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,6 +58,29 @@ impl Draft {
         change(&mut document)?;
         draft.after = document.to_string();
         Ok(draft)
+    }
+
+    /// The same with a set under another name, which remembers the one that it had.
+    pub fn renamed(mut self, from: &str, to: &str) -> Result<Draft, Failure> {
+        let mut document: DocumentMut = self.after.parse().map_err(|e: toml_edit::TomlError| {
+            let what = e.message().to_string();
+            Failure::from(Cause::Syntax { what }).of(self.path.display().to_string())
+        })?;
+        let sets = tables(&mut document, SETS)?;
+        if sets.contains_key(to) {
+            let name = to.to_string();
+            return Err(SetCause::NameTaken { name }.into());
+        }
+        let mut set = sets.remove(from).ok_or_else(|| no_set(from))?;
+        let table = set.as_table_like_mut().ok_or_else(|| no_set(from))?;
+        let known = table.get(FORMER_NAMES).and_then(Item::as_array);
+        let known = known.into_iter().flatten().filter_map(Value::as_str);
+        let mut names: Vec<String> = known.filter(|name| *name != to).map(String::from).collect();
+        names.push(from.to_string());
+        put(table, &vec![(FORMER_NAMES, KeyValue::Texts(names))]);
+        sets.insert(to, set);
+        self.after = document.to_string();
+        Ok(self)
     }
 
     pub fn is_change(&self) -> bool {

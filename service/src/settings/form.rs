@@ -308,7 +308,7 @@ fn key_of(cause: &Cause) -> (Option<String>, Cause) {
         }
         Cause::SetLacks { key, .. } => Some((*key).to_string()),
         Cause::Sets { what } => match what {
-            SetCause::NameTaken { .. } => Some("name".to_string()),
+            SetCause::NameTaken { .. } | SetCause::FormerNameTaken { .. } => Some("name".to_string()),
             SetCause::NoSource => Some("sources".to_string()),
             SetCause::NoDestination { .. } => Some("destinations".to_string()),
             _ => None,

@@ -79,6 +79,7 @@ pub struct SetTable {
     pub run_finally: Option<String>,
     pub run_timeout: Option<Lapse>,
     pub commands: Named<String>,
+    pub former_names: Vec<Spanned<Name>>,
     pub retention: RetentionTable,
 }
 
@@ -176,6 +177,8 @@ pub struct LimitsTable {
     pub download_idle: Option<RateSchedule>,
     pub upload_lan: Option<RateSchedule>,
     pub download_lan: Option<RateSchedule>,
+    pub upload_lan_idle: Option<RateSchedule>,
+    pub download_lan_idle: Option<RateSchedule>,
     pub cpu_active: Option<Percent>,
     pub cpu_idle: Option<Percent>,
     pub battery_min: Option<Percent>,
@@ -250,6 +253,9 @@ pub struct PrometheusTable {
 )]
 pub struct ConsoleTable {
     pub listen: Option<Listen>,
+    pub allowed_hosts: Vec<Host>,
+    pub tls_certificate: Option<AbsolutePath>,
+    pub tls_key: Option<Spanned<AbsolutePath>>,
     pub lang: Option<Language>,
 }
 

@@ -37,6 +37,7 @@ run-finally = "c"
 run-timeout = "10m"
 standard-excludes = false
 source-snapshot = "auto"
+former-names = ["papers"]
 [sets.documents.commands]
 NAME = "pg_dump app"
 [sets.documents.retention]
@@ -66,6 +67,8 @@ skip-interfaces = ["wwan0"]
 skip-metered = true
 upload-lan = "unlimited"
 download-lan = "unlimited"
+upload-lan-idle = "unlimited"
+download-lan-idle = "unlimited"
 proxy = "http://proxy:8080"
 [notify]
 on = "failure"
@@ -90,6 +93,9 @@ url = "https://hc-ping.com/ping-key/{set}"
 textfile = "/var/lib/node_exporter/dedup.prom"
 [console]
 listen = "127.0.0.1:4280"
+allowed-hosts = ["backup.example.jp", "192.0.2.7"]
+tls-certificate = "/etc/dedup/console.pem"
+tls-key = "/etc/dedup/console.key"
 lang = "ja"
 [update]
 url = "https://example.jp/dedup/version"
@@ -176,6 +182,7 @@ fn every_example_is_right() {
             ("notify.mail", "server = 'h'\nfrom = 'a@h'\nto = ['b@h']\n"),
             ("notify.webhook", "url = 'http://h'\n"),
             ("sets.NAME.retention.tiers[]", "keep-every = '1d'\n"),
+            ("console", "tls-certificate = '/c.pem'\n"),
         ];
         for (place, lines) in others.iter().filter(|(place, _)| *place == table) {
             let lines = lines
@@ -346,6 +353,18 @@ fn what_is_wrong_is_said_with_its_place() {
         ),
         ("[console]\nlisten='unix:x'", ":2:8: 'listen': 'x'"),
         (
+            "[console]\ntls-key='/k'",
+            ":2:9: 'tls-key' is of no use without 'tls-certificate'",
+        ),
+        (
+            "[console]\ntls-certificate='k.pem'",
+            ":2:17: 'tls-certificate': 'k.pem'",
+        ),
+        (
+            "[console]\nallowed-hosts=['a b']",
+            ":2:16: 'allowed-hosts': 'a b'",
+        ),
+        (
             &format!("{set}sources=['/a']\ndestinations=['main']\n[sets.a.retention]\ndeleted-files='6m'"),
             ":7:15: 'deleted-files': ",
         ),
@@ -423,4 +442,65 @@ fn suggestions() {
     let near = |word| nearest(word, &["main", "okinawa"]);
     assert_eq!(near("man").as_deref(), Some("main"));
     assert_eq!(near("tokyo"), None);
+}
+
+#[test]
+fn what_was_recorded_under_a_name_belongs_to_one_set() {
+    let with = |former: &str| {
+        parse(&format!(
+            "[remotes.a]\nurl = '/a'\n[sets.x]\nsources = ['/x']\ndestinations = ['a']\nformer-names = [{former}]\n\
+             [sets.y]\nsources = ['/y']\ndestinations = ['a']\nformer-names = ['z']\n"
+        ))
+    };
+    let settings = with("'w', 'v'").unwrap();
+    assert_eq!(settings.names_of("x"), ["x", "w", "v"]);
+    assert_eq!(settings.names_of("unknown"), ["unknown"]);
+    let today = |name: &str| settings.recorded_as(name).map(|(name, _)| name.to_string());
+    for (recorded, want) in [("v", "x"), ("x", "x"), ("z", "y"), ("y", "y")] {
+        assert_eq!(today(recorded).as_deref(), Some(want));
+    }
+    assert_eq!(today("unknown"), None);
+    for (former, owner) in [
+        ("'y'", "'y'"),
+        ("'x'", "'x'"),
+        ("'z'", "'x'"),
+        ("'w', 'w'", "'x'"),
+    ] {
+        let message = with(former).unwrap_err().message();
+        let is_told =
+            message.contains("'former-names'") && message.contains(&format!("belongs to set {owner}"));
+        assert!(is_told, "{former}: {message}");
+    }
+}
+
+/// Everything else in the file stays as it is, and where it is.
+#[test]
+fn a_set_gets_another_name() {
+    const FILE: &str = "[remotes.a]\nurl = '/a'\n\n# mine\n[sets.docs] # of work\nsources = ['/d'] # here\n\
+        destinations = ['a']\n\n[sets.docs.retention]\nmax-generations = 9\n\n[sets.other]\nsources = ['/o']\n\
+        destinations = ['a']\n";
+    let dir = tempfile::tempdir().unwrap();
+    let env = Env::of(&[("XDG_CONFIG_HOME", dir.path().to_str().unwrap())]);
+    std::fs::create_dir(dir.path().join("dedup")).unwrap();
+    std::fs::write(dir.path().join("dedup/dedup.toml"), FILE).unwrap();
+    let draft = || edit::Draft::open(&env).unwrap();
+    let renamed = draft().renamed("docs", "papers").unwrap();
+    let want = FILE.replace("sets.docs", "sets.papers");
+    let at = "\n\n[sets.papers.retention]";
+    assert_eq!(
+        renamed.after,
+        want.replace(at, &format!("\nformer-names = [\"docs\"]{at}"))
+    );
+    let names = renamed.check(&env).unwrap().names_of("papers");
+    assert_eq!(names, ["papers", "docs"]);
+    let back = renamed.renamed("papers", "docs").unwrap().check(&env).unwrap();
+    assert_eq!(back.names_of("docs"), ["docs", "papers"]);
+    assert!(
+        draft()
+            .renamed("docs", "other")
+            .unwrap_err()
+            .message()
+            .contains("already a set")
+    );
+    assert!(draft().renamed("nobody", "x").is_err());
 }

@@ -1,5 +1,6 @@
 //! What `doctor` found: for each finding what it means, and what to do.
 
+mod certificate;
 mod proofs;
 
 use super::runs::status;
@@ -48,6 +49,11 @@ fn what(lang: Lang, found: &Diagnosis) -> String {
         | Diagnosis::SetNeverRan
         | Diagnosis::SetOverdue { .. }
         | Diagnosis::SetFailed { .. } => of_set(lang, found),
+        Diagnosis::CertificateValid { .. }
+        | Diagnosis::CertificateExpires { .. }
+        | Diagnosis::CertificateExpired { .. }
+        | Diagnosis::CertificateTooNew { .. }
+        | Diagnosis::CertificateFails { .. } => certificate::found(lang, found),
         Diagnosis::Space { disk } | Diagnosis::SpaceLow { disk } | Diagnosis::SpaceOut { disk } => {
             room(lang, *disk)
         }
@@ -404,7 +410,7 @@ fn machine_advice(found: &Diagnosis) -> Option<(&'static str, &'static str)> {
             "'dedup status' says why; 'dedup notify test' tries each channel",
             "'dedup status' で理由を、'dedup notify test' で各送信先を確かめてください",
         ),
-        _ => return None,
+        found => return certificate::advice(found),
     })
 }
 

@@ -24,6 +24,7 @@ pub mod snapshots;
 pub mod space;
 pub mod status;
 pub mod takeover;
+pub mod tray;
 
 use super::{Lang, say};
 
