@@ -12,13 +12,14 @@ CARGO = $(if $(shell command -v ccache 2>/dev/null),CC='ccache cc' CXX='ccache c
 DEDUP := $(CARGO_TARGET_DIR)/release/dedup
 CARGO_FLAGS := --release --locked
 
-.PHONY: help setup build test fuzz torture demo bench bench-gate bench-scale bench-link bench-peers bench-churn console-shots console-speed install
+.PHONY: help setup build test windows-check fuzz torture demo bench bench-gate bench-scale bench-link bench-peers bench-churn console-shots console-speed install
 
 help:
-	@echo 'make setup              install what the build needs (Debian, Ubuntu), or say what is missing'
+	@echo 'make setup              install what build and tests need (Debian, Ubuntu), or say what is missing'
 	@echo 'make build              build $(DEDUP)'
 	@echo 'make demo [DIR=...]     back up a copy of DIR, change it, restore it as it was, compare, prune'
 	@echo 'make test               everything that CI runs'
+	@echo 'make windows-check      type-check for Windows (not part of make test: see CONTRIBUTING.md)'
 	@echo 'make fuzz               every fuzz target for FUZZ_SECONDS each (default 20)'
 	@echo 'make torture            crashes, faults, orders and kills for TORTURE_HOURS (default 8); goes on where it was'
 	@echo 'make bench              measure the stages'
@@ -34,7 +35,8 @@ help:
 setup:
 	@scripts/setup.sh
 
-build: setup
+build:
+	@scripts/setup.sh build
 	$(CARGO) build $(CARGO_FLAGS) --package dedup
 
 demo: build
@@ -50,6 +52,9 @@ test: setup
 	@FUZZ_SECONDS=3 FUZZ_SEED=1 $(CARGO:cargo=) scripts/fuzz.sh
 	$(CARGO) run $(CARGO_FLAGS) --package dedup-benches --bin gate
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links' $(CARGO) doc $(CARGO_FLAGS) --workspace --no-deps --document-private-items
+
+windows-check:
+	@scripts/windows-check.sh
 
 fuzz: setup
 	@$(CARGO:cargo=) scripts/fuzz.sh

@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -125,15 +126,68 @@ def generations(scratch, count):
     return done
 
 
-def simulated(scratch, what, count):
+def simulated(scratch, what, *counts):
     at = os.path.join(scratch, "scale")
     shutil.rmtree(at, ignore_errors=True)
     os.makedirs(at)
-    done = subprocess.run([SCALE, what, str(count), at], capture_output=True, text=True, check=False)
+    done = subprocess.run([SCALE, what, *map(str, counts), at], capture_output=True, text=True, check=False)
     shutil.rmtree(at)
     if done.returncode:
         sys.exit(f"scale {what}: {done.stderr}")
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def browsing(at, entries, count):
+    """What is asked of many generations of a large tree, once files are in the system's cache; output goes nowhere."""
+    shutil.rmtree(at, ignore_errors=True)
+    os.makedirs(at)
+    subprocess.run([SCALE, "generations", str(entries), str(count), at], check=True, stdout=subprocess.DEVNULL)
+    env = {f"XDG_{kind}_HOME": f"{at}/{kind}" for kind in ("CACHE", "CONFIG", "DATA", "STATE")}
+    env.update(HOME=at, DEDUP_REPOSITORY=at + "/repository", DEDUP_KEY_FILE=at + "/key")
+    listed = subprocess.run([DEDUP, "snapshots", "--json"], env={**os.environ, **env}, capture_output=True, text=True, check=True)
+    ids = re.findall(r'"short_id":"([0-9a-f]+)"', listed.stdout)
+    first, before, last = ids[0], ids[-2], ids[-1]
+    path = "/home/user/00000/003/document_042.txt"
+    commands = {
+        f"`ls`, all {entries:,} entries": ["ls", "latest"],
+        "`ls --long`": ["ls", "latest", "--long"],
+        "`ls --json`": ["ls", "latest", "--json"],
+        "`find document_042.txt`, 1 % of all names": ["find", "document_042.txt"],
+        "`find --json`, the same": ["find", "document_042.txt", "--json"],
+        "`find` of a name that nothing has": ["find", "nothing"],
+        "`find` of one path": ["find", path],
+        "`versions` of one file": ["versions", path, "--all-hosts"],
+        "`diff`, last two snapshots": ["diff", before, last],
+        "`diff`, first and last snapshot": ["diff", first, last],
+    }
+    lines = ["| command | time | processor time | memory, MiB |", "|---|---|---|---|"]
+
+    def told(what, done):
+        lines.append(f"| {what} | {done['wall']:.2f} s | {done['cpu']:.2f} s | {done['rss']:.0f} |")
+        print(lines[-1], flush=True)
+
+    for what, words in commands.items():
+        runs = [tools.run([DEDUP, *words], env=env) for _ in range(3)]
+        told(what, min(runs, key=lambda run: run["wall"]))
+    mounted(at, env, told)
+    shutil.rmtree(at)
+    return lines + [""]
+
+
+def mounted(at, env, told):
+    """As root, where there is FUSE."""
+    if os.geteuid() or not os.path.exists("/dev/fuse"):
+        return
+    place = at + "/mnt"
+    os.makedirs(place)
+    child = subprocess.Popen([DEDUP, "mount", place], env={**os.environ, **env}, stdout=subprocess.PIPE, text=True)
+    try:
+        child.stdout.readline()
+        for again in ("", ", again"):
+            told("`du -s` of the last snapshot, mounted" + again, tools.run(["du", "-s", f"{place}/snapshots/latest/"]))
+    finally:
+        subprocess.run(["umount", place], check=False)
+        child.wait()
 
 
 def grown(title, small, large):
@@ -162,6 +216,12 @@ def main():
             for row in simulated(options.scratch, what, count):
                 out.append(f"| {row['what']} | {row['count']:,} | {row.get('seconds', '')} | {row['per_second']:,} | {row.get('peak_mib', '')} |")
                 print(out[-1], flush=True)
+    out += ["", "## Reading many generations", "", "A repository that `scale generations 1000000 50` makes: a fiftieth of the files changes in each. Wall time, processor time and peak memory of whole processes, the best of three.", ""]
+    out += browsing(os.path.join(options.scratch, "browsing"), 1_000_000, 50)
+    out += ["What the console asks, measured in one process by `scale folder 100000 1000`: of 1,000 generations of a folder of 100,000 files, each has another content of the first file and one file less.", "", "| what | found | seconds |", "|---|---|---|"]
+    for row in simulated(options.scratch, "folder", 100_000, 1000):
+        out.append(f"| {row['what']} | {row['count']:,} | {row['seconds']} |")
+        print(out[-1], flush=True)
     os.makedirs(options.folder, exist_ok=True)
     with open(os.path.join(options.folder, "growth.md"), "w", encoding="utf-8") as file:
         file.write("\n".join(out) + "\n")

@@ -1,9 +1,12 @@
 """Walks through the console in Chromium as somebody would who sees it for the first time, and takes the pictures in
 docs/console. Fails at the first step that does not work, and if axe-core finds anything on a page.
 
-DEDUP is the program, AXE the script of axe-core. An argument is the folder of the pictures.
+DEDUP is the program, AXE the script of axe-core. With TLS=1 the console has a certificate and all of it goes over TLS. An
+argument is the folder of the pictures.
 """
 
+import base64
+import hashlib
 import json
 import os
 import re
@@ -23,6 +26,7 @@ from playwright.sync_api import expect, sync_playwright
 
 DEDUP = os.environ["DEDUP"]
 AXE = Path(os.environ["AXE"]).read_text()
+BY_TLS = os.environ.get("TLS") == "1"
 PASSWORD = "correct horse battery"
 PICTURES = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/console")
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
@@ -121,7 +125,22 @@ schedule = "mon,thu 22:00"
 [console]
 listen = "{listen}"
 lang = "en"
-""")
+{self.certificate() if BY_TLS else ""}""")
+
+    def certificate(self):
+        files = {"certificate": self.folder / "console.pem", "key": self.folder / "console.key"}
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-days", "30", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                        "-keyout", files["key"], "-out", files["certificate"]], check=True, capture_output=True)
+        return "".join(f'tls-{name} = "{path}"\n' for name, path in files.items())
+
+    def trust(self):
+        """Options by which the browser trusts that certificate, for downloads, too."""
+        if not BY_TLS:
+            return []
+        key = subprocess.run(["openssl", "pkey", "-in", self.folder / "console.key", "-pubout", "-outform", "DER"],
+                             check=True, capture_output=True).stdout
+        return ["--ignore-certificate-errors-spki-list=" + base64.b64encode(hashlib.sha256(key).digest()).decode()]
 
     def storage(self):
         """Two months in which a repository grew, and when it was proven."""
@@ -629,8 +648,10 @@ def main():
         home.storage()
         with console(home) as (told, program), sync_playwright() as playwright:
             step(f"started in {told['took'] * 1000:.0f} ms")
-            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium",
+                                                 args=["--no-sandbox", *home.trust()])
             context = browser.new_context(viewport=WIDE, color_scheme="light", timezone_id="Asia/Tokyo")
+            assert told["url"].startswith("https://" if BY_TLS else "http://")
             page = context.new_page()
             said = []
             # A save or a purge that is refused is said so by its status, too.

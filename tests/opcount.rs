@@ -3,9 +3,11 @@
 use chunkstore::chunker::Bounds;
 use chunkstore::remote::{Kind, Memory};
 use engine::backup::{self, BackupReport};
+use engine::entry::Content;
 use engine::monitor::Quiet;
 use engine::repo::Repo;
 use engine::restore;
+use engine::view::View;
 use kit::machine::{self, Machine};
 use kit::random::Random;
 use kit::remotes::{Counting, Counts, Operation};
@@ -339,4 +341,35 @@ fn a_large_tree_from_afar() {
     assert!(far.calls <= segments / 3 + 2, "{far:?} for {segments} segments");
     assert_eq!(reads(&other).calls, 0, "kept as it was read");
     assert_eq!(reads(&bench.machine).calls, 0, "kept as it was written");
+}
+
+/// Chunks that were read last are kept: reading here and there in a file costs a request for each of its chunks, not for
+/// each read.
+#[test]
+fn random_reads_of_a_file_that_is_shown() {
+    let bench = Bench::new();
+    let mut noise = vec![0; 2 << 20];
+    Random::new(3).fill(&mut noise);
+    let source = bench.source();
+    std::fs::write(source.join("image"), &noise).unwrap();
+    let (report, _) = bench.backup(&source);
+    let id = report.snapshot.unwrap();
+    let view = View::new(Arc::new(bench.open(&bench.machine)));
+    let dir = source.to_str().unwrap().trim_start_matches('/').as_bytes();
+    let seen = view.lookup(id, dir, b"image").unwrap().unwrap();
+    let file = view.open(id, seen.number).unwrap().unwrap();
+    let chunks = match &seen.entry.content {
+        Content::Extents(extents) => extents.len() as u64,
+        other => panic!("{other:?}"),
+    };
+    assert!((8..60).contains(&chunks), "{chunks}");
+    let before = bench.remote.counts();
+    let mut random = Random::new(4);
+    for _ in 0..2000 {
+        let at = random.below(noise.len() as u64 - 4096);
+        let read = view.read(&file, at, 4096).unwrap();
+        assert!(read[..] == noise[at as usize..][..4096], "{at}");
+    }
+    let reads = calls(&bench.remote.counts().since(&before), Operation::Read, Kind::Pack);
+    assert!(reads <= chunks, "{reads} reads for {chunks} chunks");
 }

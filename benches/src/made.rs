@@ -41,6 +41,22 @@ pub fn tree(count: u64) -> impl Iterator<Item = (DirPath, Entry)> {
     }))
 }
 
+/// `count` small files in one directory, with those above it.
+pub fn wide(count: u64) -> impl Iterator<Item = (DirPath, Entry)> {
+    let blank = engine::fsmeta::Blank::default().meta();
+    let above = [("", "home"), ("home", "wide")];
+    let above = above.map(|(dir, name)| (dir.as_bytes().into(), directory(name)));
+    let path: DirPath = b"home/wide".as_slice().into();
+    above.into_iter().chain((0..count).map(move |number| {
+        let name = format!("document_{number:06}.txt").into_bytes();
+        let entry = Entry {
+            name,
+            ..entry(&blank, number)
+        };
+        (path.clone(), entry)
+    }))
+}
+
 fn directory(name: &str) -> Entry {
     let blank = engine::fsmeta::Blank::default().meta();
     Entry {

@@ -4,11 +4,13 @@ mod everyday;
 mod kit;
 mod refused;
 mod restoring;
+mod secure;
 mod setting_up;
 mod setup_refused;
 mod space;
 
 use crate::api;
+use crate::gate::Neighbour;
 use kit::{Console, PASSWORD, body, run};
 use serde_json::Value;
 use std::fs;
@@ -83,7 +85,11 @@ fn logging_in_and_out() {
         assert!(wrong.status == 403 && wrong.cookies.is_empty());
         // However slow this machine is.
         let later = std::time::Instant::now() + Duration::from_secs(3600);
-        console.app.gate.check("wrong again", later).unwrap();
+        console
+            .app
+            .gate
+            .check("wrong again", Neighbour::default(), later)
+            .unwrap();
         let early = console.post("/login", &[("password", PASSWORD)]).await;
         assert_eq!(early.status, 429);
         assert!(early.headers.contains_key("retry-after"));
@@ -368,6 +374,22 @@ fn events() {
         );
         console.change(&session, "/pause", &[("for", "1h")]).await;
         assert!(next().await.contains("event: seen"));
+    });
+}
+
+/// A browser with many tabs (a program that kept a connection for each stopped answering at the fourth).
+#[test]
+fn many_tabs() {
+    run(async {
+        let console = Console::with_sets().await;
+        let session = console.log_in().await;
+        let mut streams = Vec::new();
+        for _ in 0..12 {
+            let answer = console.raw(kit::get("/live").header("cookie", &session)).await;
+            assert_eq!(answer.status(), 200);
+            streams.push(answer);
+        }
+        assert_eq!(console.get_as(&session, "/").await.status, 200);
     });
 }
 

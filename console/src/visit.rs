@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::fields::Fields;
+use crate::gate::Neighbour;
 use crate::sessions::Session;
 use service::catalogue::Lang;
 use service::catalogue::report::console::Labels;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Visit {
     pub app: Arc<App>,
+    pub from: Neighbour,
     pub session: Option<Arc<Session>>,
     /// The secret of the session, which ends it.
     pub session_id: String,

@@ -1,15 +1,19 @@
 //! What a generation holds, path by path: listings, and what changed between two.
 
-use crate::entry::{Entry, Kind, join};
+use crate::entry::{Entry, Kind, cmp_dirs, join};
 use crate::error::{Error, NamedSnapshot, Result};
 use crate::manifest::Manifest;
 use crate::tree::{self, Change, Cursor, Differs};
+use crate::trees::ahead::{Want, fetching};
 use crate::trees::cursor;
 use chunkstore::reader::Reader;
 use chunkstore::{ChunkId, Place};
 use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::vec;
 
-/// Entries of one directory that a listing reads ahead, so that memory stays bounded in a very wide one.
+/// Entries of one directory from which on a listing reads no further ahead, so that memory stays bounded in a very wide
+/// one.
 const AHEAD: usize = 8 << 10;
 
 /// `path` without `/` at its ends, as generations have it; empty for the root.
@@ -34,8 +38,47 @@ pub fn entries(
     recursive: bool,
     each: &mut dyn FnMut(&[u8], &Entry) -> Result<()>,
 ) -> Result<()> {
-    let mut cursor = cursor(reader, &manifest.root()?)?;
+    let root = manifest.root()?;
     let top = relative(path.unwrap_or_default());
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let order = |want: &mut Want<'_>| {
+        let mut pieces = cursor(reader, &root)?;
+        pieces.stand_before(top, b"")?;
+        let is_listed = |dir: &[u8]| cmp_dirs(dir, top).is_le() || is_at_or_below(dir, top);
+        while pieces.peek_key().is_some_and(|(dir, _)| is_listed(dir)) {
+            match pieces.segment_ahead()? {
+                Some(piece) if want(&piece.segment) => pieces.skip_piece(),
+                _ => break,
+            };
+        }
+        Ok(())
+    };
+    // A single directory is read in less time than a thread takes to start.
+    let threads = if recursive { threads } else { 1 };
+    let found = fetching(reader, threads, order, |mut loader| {
+        let mut tree = Cursor::new(&root, |id, hint| loader.load(id, hint));
+        depth_first(&mut tree, top, recursive, each)
+    })?;
+    if found {
+        Ok(())
+    } else {
+        Err(Error::NoSuchPath {
+            path: String::from_utf8_lossy(top).into_owned(),
+            snapshot: NamedSnapshot::This,
+        })
+    }
+}
+
+/// [`entries`] of a tree; false where there is nothing.
+fn depth_first<L>(
+    cursor: &mut Cursor<L>,
+    top: &[u8],
+    recursive: bool,
+    each: &mut dyn FnMut(&[u8], &Entry) -> Result<()>,
+) -> Result<bool>
+where
+    L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>,
+{
     let mut found = top.is_empty();
     if !top.is_empty()
         && let Some(item) = cursor.lookup(top)?
@@ -43,12 +86,12 @@ pub fn entries(
         found = true;
         each(top, &item.entry)?;
         if item.entry.kind != Kind::Dir {
-            return Ok(());
+            return Ok(true);
         }
     }
     let mut open = vec![DirReader::of(top)];
     while let Some(listing) = open.last_mut() {
-        let Some(entry) = listing.next(&mut cursor)? else {
+        let Some(entry) = listing.next(cursor)? else {
             open.pop();
             continue;
         };
@@ -59,14 +102,7 @@ pub fn entries(
             open.push(DirReader::of(&path));
         }
     }
-    if found {
-        Ok(())
-    } else {
-        Err(Error::NoSuchPath {
-            path: String::from_utf8_lossy(top).into_owned(),
-            snapshot: NamedSnapshot::This,
-        })
-    }
+    Ok(found)
 }
 
 /// Calls `each` with what is in the directory at `path`, by name, from the first name after `after` on (with an empty one,
@@ -111,8 +147,9 @@ pub fn in_stored_order(
 /// What is still to come of one directory.
 struct DirReader {
     dir: Vec<u8>,
-    ahead: VecDeque<Entry>,
-    /// Where reading goes on, while there is more: behind this name.
+    /// What was read, segment by segment.
+    ahead: VecDeque<vec::IntoIter<Entry>>,
+    /// Where reading goes on, while there is more: at or behind this name.
     from: Option<Vec<u8>>,
 }
 
@@ -129,20 +166,39 @@ impl DirReader {
     where
         L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>,
     {
-        if self.ahead.is_empty()
-            && let Some(from) = self.from.take()
-        {
-            // Forward where the directories below were read meanwhile or are empty: then nothing is loaded twice.
-            cursor.seek(&self.dir, &from)?;
-            while cursor.peek_key().is_some_and(|(dir, _)| dir == self.dir) {
-                if self.ahead.len() == AHEAD {
-                    self.from = self.ahead.back().map(|last| [&last.name, &b"\0"[..]].concat());
-                    break;
+        loop {
+            while let Some(listing) = self.ahead.front_mut() {
+                if let Some(entry) = listing.next() {
+                    return Ok(Some(entry));
                 }
-                self.ahead.extend(cursor.next()?.map(|item| item.entry));
+                self.ahead.pop_front();
+            }
+            match self.from.take() {
+                Some(from) => self.read(cursor, &from)?,
+                None => return Ok(None),
             }
         }
-        Ok(self.ahead.pop_front())
+    }
+
+    /// Reads on, up to the end of the directory or about [`AHEAD`] entries.
+    fn read<L>(&mut self, cursor: &mut Cursor<L>, from: &[u8]) -> Result<()>
+    where
+        L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>,
+    {
+        // Nothing to do where the directories below were read meanwhile, or are empty.
+        cursor.seek(&self.dir, from)?;
+        let mut read = 0;
+        while cursor.peek_key().is_some_and(|(dir, _)| dir == self.dir) {
+            if read >= AHEAD {
+                let next = cursor.peek_key().map(|(_, name)| name.to_vec());
+                self.from = next;
+                break;
+            }
+            let Some(listing) = cursor.next_run()? else { break };
+            read += listing.len();
+            self.ahead.push_back(listing);
+        }
+        Ok(())
     }
 }
 
@@ -152,8 +208,8 @@ pub fn is_dir(reader: &Reader<'_>, manifest: &Manifest, path: &[u8]) -> Result<b
     if top.is_empty() {
         return Ok(true);
     }
-    match cursor(reader, &manifest.root()?)?.lookup(top)? {
-        Some(item) => Ok(item.entry.kind == Kind::Dir),
+    match cursor(reader, &manifest.root()?)?.entry_at(top)? {
+        Some(entry) => Ok(entry.kind == Kind::Dir),
         None => Err(Error::NoSuchPath {
             path: format!("/{}", String::from_utf8_lossy(top)),
             snapshot: NamedSnapshot::Of(manifest.time()),
@@ -167,7 +223,7 @@ pub fn may_hold(reader: &Reader<'_>, manifest: &Manifest, path: &[u8]) -> Result
     if top.is_empty() {
         return Ok(true);
     }
-    match cursor(reader, &manifest.root()?).and_then(|mut cursor| cursor.lookup(top)) {
+    match cursor(reader, &manifest.root()?).and_then(|mut cursor| cursor.entry_at(top)) {
         Ok(found) => Ok(found.is_some()),
         Err(Error::Store(e)) if e.concerns_one_object() => Ok(true),
         Err(e) => Err(e),

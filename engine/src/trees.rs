@@ -1,5 +1,7 @@
 //! A generation's tree as read from the store: where cursors get their loader, and what several jobs do with trees.
 
+pub mod ahead;
+
 use crate::entry::{Content, Extent};
 use crate::error::{Error, Result};
 use crate::run::CancelToken;

@@ -143,6 +143,12 @@ pub fn format_duration(time: Duration) -> String {
 /// A file name that is safe to print: bytes that are no UTF-8 and ASCII controls become `\xNN`, other controls and
 /// what reorders or breaks a line `\u{NNNN}`. A backslash stays itself, so that ordinary names can be pasted back.
 pub fn escape(name: &[u8]) -> String {
+    // Nearly all names: nothing to look at one by one.
+    if let Ok(text) = std::str::from_utf8(name)
+        && name.iter().all(|byte| matches!(byte, b' '..=b'~'))
+    {
+        return text.to_string();
+    }
     let mut out = String::with_capacity(name.len());
     for chunk in name.utf8_chunks() {
         for c in chunk.valid().chars() {

@@ -1,5 +1,5 @@
 //! The versions of one path over many generations. In each, only the piece of the tree that the path would be in is
-//! read, and a piece that generations share is read once.
+//! read, and of that the names and one entry; a piece that generations share is read once.
 
 use crate::entry::{Entry, Kind};
 use crate::error::{Error, Result};
@@ -157,7 +157,7 @@ fn entry_at(
     if let Some(known) = memo.get(&piece) {
         return Ok(known.clone());
     }
-    let entry = cursor.lookup(path)?.map(|item| item.entry);
+    let entry = cursor.entry_at(path)?;
     if memo.len() < MEMO {
         memo.insert(piece, entry.clone());
     }

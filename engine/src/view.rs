@@ -23,7 +23,6 @@ use chunkstore::error::{Flaw, Object};
 use chunkstore::{ChunkId, Error as StoreError, Place, SessionId};
 use parking_lot::Mutex;
 use recent::Recent;
-use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -144,18 +143,25 @@ impl View {
         for at in first.max(from_at)..tree.segments.len() {
             let starts_at = tree.starts.get(at).copied().unwrap_or_default();
             let segment = self.segment(&tree, at)?;
-            for (run, before) in segment.runs.iter().zip(&segment.starts) {
-                match cmp_dirs(&run.dir, dir) {
-                    Ordering::Less => continue,
-                    Ordering::Greater => return Ok(()),
-                    Ordering::Equal => {}
+            let run = segment
+                .runs
+                .partition_point(|run| cmp_dirs(&run.dir, dir).is_lt());
+            let (Some(listing), Some(before)) = (segment.runs.get(run), segment.starts.get(run)) else {
+                continue;
+            };
+            if *listing.dir != *dir {
+                return Ok(());
+            }
+            let begins_at = starts_at + before;
+            let skip = usize::try_from(from.saturating_sub(begins_at)).unwrap_or(usize::MAX);
+            for (number, entry) in (begins_at..).zip(&listing.entries).skip(skip) {
+                if !each(number, entry) {
+                    return Ok(());
                 }
-                for (n, entry) in run.entries.iter().enumerate() {
-                    let number = starts_at + before + n as u64;
-                    if number >= from && !each(number, entry) {
-                        return Ok(());
-                    }
-                }
+            }
+            // What comes next in the segment is of other directories.
+            if run + 1 < segment.runs.len() {
+                return Ok(());
             }
         }
         Ok(())

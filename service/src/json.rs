@@ -1,11 +1,15 @@
 //! JSON for programs, with restic's field names where it has them. Names that are no UTF-8 are written with U+FFFD for
 //! what can't be; times are RFC 3339.
 
+mod entries;
+
+pub use entries::{entry, entry_text, node, node_line};
+
 use crate::catalogue::report::backup::change as change_word;
 use crate::catalogue::{Lang, SetupWarning, faults, share_done};
 use crate::text;
 use engine::SessionId;
-use engine::entry::{Entry, Kind, Time};
+use engine::entry::Kind;
 use engine::facts::Group;
 use engine::manifest::{Manifest, Summary};
 use engine::monitor::{EntryChange, ExcludeRule, Problem, Progress};
@@ -202,80 +206,6 @@ pub fn status_word(manifest: &Manifest) -> &'static str {
         (false, 0) => "completed",
         (false, _) => "incomplete",
     }
-}
-
-/// restic's word for what an entry is.
-pub fn kind_word(kind: &Kind) -> &'static str {
-    match kind {
-        Kind::File => "file",
-        Kind::Dir => "dir",
-        Kind::Symlink { .. } => "symlink",
-        Kind::CharDevice { .. } => "chardev",
-        Kind::BlockDevice { .. } => "dev",
-        Kind::Fifo => "fifo",
-        Kind::Socket => "socket",
-    }
-}
-
-/// The bits that Go, and so restic, adds for an entry's type.
-fn go_mode(entry: &Entry) -> u32 {
-    let kind = match entry.kind {
-        Kind::File => 0,
-        Kind::Dir => 1 << 31,
-        Kind::Symlink { .. } => 1 << 27,
-        Kind::BlockDevice { .. } => 1 << 26,
-        Kind::CharDevice { .. } => 1 << 26 | 1 << 21,
-        Kind::Fifo => 1 << 25,
-        Kind::Socket => 1 << 24,
-    };
-    let special = [(0o4000, 1 << 23), (0o2000, 1 << 22), (0o1000, 1 << 20)];
-    let special = special.into_iter().filter(|(bit, _)| entry.meta.mode & bit != 0);
-    special.fold(kind | entry.meta.mode & 0o777, |mode, (_, bit)| mode | bit)
-}
-
-/// An entry as `ls` and `find` show it.
-pub fn entry(path: &[u8], entry: &Entry) -> Value {
-    let meta = &entry.meta;
-    let mut object = json!({
-        "path": name(&text::absolute(path)),
-        "name": name(&entry.name),
-        "type": kind_word(&entry.kind),
-        "mode": go_mode(entry),
-        "permissions": text::mode(text::kind_letter(&entry.kind), meta.mode),
-        "mtime": time(meta.mtime),
-        // No time of reading is kept, and restic's default is this, too.
-        "atime": time(meta.mtime),
-        "ctime": time(meta.ctime),
-        "uid": meta.uid,
-        "gid": meta.gid,
-        "user": &*meta.user,
-        "group": &*meta.group,
-        "inode": meta.ino,
-        "device_id": meta.dev,
-        "links": meta.nlink,
-    });
-    match &entry.kind {
-        Kind::File => object["size"] = json!(meta.size),
-        Kind::Symlink { target } => object["linktarget"] = json!(name(target)),
-        Kind::Dir | Kind::CharDevice { .. } | Kind::BlockDevice { .. } | Kind::Fifo | Kind::Socket => {}
-    }
-    if let Some(trouble) = entry.trouble {
-        object["problem"] = json!(faults::trouble(Lang::En, trouble));
-    }
-    object
-}
-
-/// A line of `ls`.
-pub fn node(path: &[u8], of: &Entry) -> Value {
-    let mut object = object("node", entry(path, of));
-    object["struct_type"] = json!("node");
-    object
-}
-
-/// RFC 3339; nothing for a time that no calendar has.
-pub fn time(time: Time) -> Option<String> {
-    let at = Timestamp::new(time.secs, time.nanos.min(999_999_999).cast_signed()).ok()?;
-    Some(at.to_string())
 }
 
 /// The counters of a backup, as an object that more can be added to.

@@ -13,7 +13,12 @@ use crate::settings::values::AbsolutePath;
 use std::ffi::OsStr;
 
 /// A new set. Without destinations it is saved at the only remote that has a name.
-pub fn add(context: &Context, name: &str, mut keys: KeyValues, face: &dyn Face) -> Result<Draft, Failure> {
+pub fn add(
+    context: &Context,
+    name: &str,
+    (mut keys, retention): (KeyValues, KeyValues),
+    face: &dyn Face,
+) -> Result<Draft, Failure> {
     if !is_name(name) {
         let text = name.to_string();
         return Err(Cause::NotAName { text }.into());
@@ -31,14 +36,19 @@ pub fn add(context: &Context, name: &str, mut keys: KeyValues, face: &dyn Face) 
         keys.insert(1, ("destinations", only));
     }
     warn_of_missing(context, &keys, face);
-    edit::add_set(&context.env, name, &keys)
+    edit::save_set(&context.env, name, true, &(keys, retention))
 }
 
-/// Other values for a set's keys.
-pub fn change(context: &Context, name: &str, keys: &KeyValues, face: &dyn Face) -> Result<Draft, Failure> {
+/// Other values for keys of a set and of its retention.
+pub fn change(
+    context: &Context,
+    name: &str,
+    changes: &(KeyValues, KeyValues),
+    face: &dyn Face,
+) -> Result<Draft, Failure> {
     context.settings.named_set(name)?;
-    warn_of_missing(context, keys, face);
-    edit::change_set(&context.env, name, keys)
+    warn_of_missing(context, &changes.0, face);
+    edit::save_set(&context.env, name, false, changes)
 }
 
 /// The settings without a set. Its snapshots stay.

@@ -13,9 +13,14 @@ pub fn short(hex: &str) -> String {
 
 /// Local date and time, to the second.
 pub fn time(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::system())
-        .strftime("%Y-%m-%d %H:%M:%S")
-        .to_string()
+    let at = at.to_zoned(TimeZone::system());
+    let (year, month, day) = (at.year(), at.month(), at.day());
+    let (hour, minute, second) = (at.hour(), at.minute(), at.second());
+    match year {
+        // Long listings have a million of these, and a form takes three times as long.
+        1000..=9999 => format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"),
+        _ => at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+    }
 }
 
 /// A time that somebody asked for: where it is the end of a minute, the minute was meant.
@@ -130,6 +135,23 @@ mod tests {
             (padded("日本", 5), padded("abcdef", 5)),
             ("日本 ".into(), "abcdef".into())
         );
+    }
+
+    #[test]
+    fn times_are_as_strftime_makes_them() {
+        for secs in [
+            0,
+            -1,
+            1_700_000_000,
+            253_402_207_200,
+            -30_610_224_000,
+            -62_135_596_800,
+            -70_000_000_000,
+        ] {
+            let at = Timestamp::from_second(secs).unwrap();
+            let made = at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S");
+            assert_eq!(time(at), made.to_string());
+        }
     }
 
     #[test]

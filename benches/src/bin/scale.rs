@@ -6,6 +6,9 @@
 //! its key file beside it: `dedup -r DIR/repository --key-file DIR/key ls`, `find`, `versions`, `diff` and `mount` are to be
 //! measured on it. It holds trees only, no content of files.
 //!
+//! `scale folder 100000 1000 DIR` makes 1000 generations of a folder of 100,000 files, of which each has another content of
+//! the first file and one file less, and measures what the console asks of them.
+//!
 //! Entries go the way of a backup from the dispatcher on: into segments, through the writer into packs; then they
 //! are read back beside the same stream, as in a run that finds nothing changed.
 
@@ -17,14 +20,20 @@ use chunkstore::keys::{Keys, MasterKey};
 use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
 use chunkstore::session::Owner;
-use chunkstore::slot::{Cost, new_key_file};
+use chunkstore::slot::{Cost, Secret, new_key_file};
 use chunkstore::store::{NewStore, Store};
 use chunkstore::writer::Writer;
-use chunkstore::{IndexId, RepoId};
-use corpus::made::{ids, moved_hashes, moved_segment, segment, stream, tree};
-use engine::entry::{Kind, Time};
+use chunkstore::{IndexId, RepoId, SessionId};
+use corpus::made::{ids, moved_hashes, moved_segment, segment, stream, tree, wide};
+use engine::deleted::deleted;
+use engine::entry::{DirPath, Entry, Kind, Time};
+use engine::find::{FindQuery, find};
 use engine::manifest::{Head, Manifest, Summary};
+use engine::monitor::Quiet;
+use engine::repo::Repo;
+use engine::run::{LocalDirs, RunContext};
 use engine::tree::{Root, TreeWriter};
+use engine::versions::versions;
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
@@ -48,7 +57,8 @@ fn main() -> Done {
         ["chunks", count, dir] => chunks(count.parse()?, Path::new(dir)),
         ["moved", count, dir] => moved(count.parse()?, Path::new(dir)),
         ["generations", entries, count, dir] => generations(entries.parse()?, count.parse()?, Path::new(dir)),
-        _ => Err("usage: scale entries|chunks|moved N DIR, or scale generations N COUNT DIR".into()),
+        ["folder", files, count, dir] => folder(files.parse()?, count.parse()?, Path::new(dir)),
+        _ => Err("usage: scale entries|chunks|moved N DIR, or scale generations|folder N COUNT DIR".into()),
     }
 }
 
@@ -71,7 +81,7 @@ fn told(what: &str, count: u64, started: Instant) -> Done {
 }
 
 /// A new repository in `dir`, with its key file beside it.
-fn new_store(dir: &Path) -> Result<Arc<Store>, Box<dyn Error>> {
+fn new_store(dir: &Path) -> Result<(Arc<Store>, Secret), Box<dyn Error>> {
     let location = dir.join("repository");
     let remote = chunkstore::remote::open(
         location.to_str().ok_or("DIR must be UTF-8")?,
@@ -87,7 +97,8 @@ fn new_store(dir: &Path) -> Result<Arc<Store>, Box<dyn Error>> {
         now: 0,
     };
     Store::create(&*remote, &new)?;
-    Ok(Arc::new(Store::open(remote, &secret, &dir.join("cache"))?))
+    let store = Arc::new(Store::open(remote, &secret, &dir.join("cache"))?);
+    Ok((store, secret))
 }
 
 fn owner() -> Owner {
@@ -102,45 +113,112 @@ fn owner() -> Owner {
 
 /// Each generation has another part of the files changed.
 fn generations(entries: u64, count: u64, dir: &Path) -> Done {
-    let store = new_store(dir)?;
+    let store = new_store(dir)?.0;
     let started = Instant::now();
     for generation in 0..count {
-        let writer = Writer::begin(store.clone(), owner(), 1, false)?;
-        let mut encoder = Encoder::new(3)?;
-        let mut segments = TreeWriter::new(*store.keys().tree_cuts(), |plain: &[u8]| {
-            let put = writer.put(0, &mut encoder, Class::Tree, plain)?;
-            Ok((put.id, writer.place(&put.id)?.map(|located| located.place)))
-        });
-        for (number, (path, mut entry)) in (0u64..).zip(tree(entries)) {
+        let changed = (0u64..).zip(tree(entries)).map(|(number, (path, mut entry))| {
             // Neighbours, as people work.
             let changed = number * count / entries.max(1);
             if changed <= generation && entry.kind == Kind::File {
                 entry.meta.mtime.secs += 1 + changed as i64;
             }
-            segments.push(&path, entry)?;
-        }
-        let root = segments.finish()?;
-        let flushed = writer.flush()?;
-        let at = 1_700_000_000 + generation as i64 * 86_400;
-        let head = Head {
-            set: String::new(),
-            host: "scale".to_string(),
-            user: "scale".to_string(),
-            paths: vec![b"/home".to_vec()],
-            tags: Vec::new(),
-            description: String::new(),
-            time: jiff::Timestamp::from_second(at)?,
-            walk: Time { secs: at, nanos: 0 },
-            machine: owner().machine,
-        };
-        let manifest = Manifest::new(&head, &root, Summary::default());
-        writer.publish(flushed, &manifest.encode())?;
+            (path, entry)
+        });
+        publish(&store, generation, changed)?;
     }
     told("generations", count, started)
 }
 
+/// Makes a generation of these entries.
+fn publish(store: &Arc<Store>, number: u64, entries: impl Iterator<Item = (DirPath, Entry)>) -> Done {
+    let writer = Writer::begin(store.clone(), owner(), 1, false)?;
+    let mut encoder = Encoder::new(3)?;
+    let mut segments = TreeWriter::new(*store.keys().tree_cuts(), |plain: &[u8]| {
+        let put = writer.put(0, &mut encoder, Class::Tree, plain)?;
+        Ok((put.id, writer.place(&put.id)?.map(|located| located.place)))
+    });
+    for (path, entry) in entries {
+        segments.push(&path, entry)?;
+    }
+    let root = segments.finish()?;
+    let flushed = writer.flush()?;
+    let at = 1_700_000_000 + number as i64 * 86_400;
+    let head = Head {
+        set: String::new(),
+        host: "scale".to_string(),
+        user: "scale".to_string(),
+        paths: vec![b"/home".to_vec()],
+        tags: Vec::new(),
+        description: String::new(),
+        time: jiff::Timestamp::from_second(at)?,
+        walk: Time { secs: at, nanos: 0 },
+        machine: owner().machine,
+    };
+    let manifest = Manifest::new(&head, &root, Summary::default());
+    writer.publish(flushed, &manifest.encode())?;
+    Ok(())
+}
+
+/// What the console asks of many generations of a wide folder.
+fn folder(files: u64, count: u64, dir: &Path) -> Done {
+    let (store, secret) = new_store(dir)?;
+    let started = Instant::now();
+    let step = (files / count.max(1)).max(2);
+    for generation in 0..count {
+        let is_gone = |number: u64| number > 2 && number % step == step - 1 && number / step < generation;
+        let held = (0u64..).zip(wide(files)).filter(|(number, _)| !is_gone(*number));
+        let held = held.map(|(number, (path, mut entry))| {
+            // The first behind the directories.
+            if number == 2 {
+                entry.meta.size += generation;
+            }
+            (path, entry)
+        });
+        publish(&store, generation, held)?;
+    }
+    told("folder, making it", count, started)?;
+    drop(store);
+    let run = RunContext::new(LocalDirs::below(dir.join("local")));
+    let location = dir.join("repository");
+    let repo = Repo::open(location.to_str().ok_or("DIR must be UTF-8")?, &secret, &run)?;
+    let reader = repo.reader(&Quiet);
+    let mut snapshots = repo.snapshots()?.0;
+    let ids: Vec<SessionId> = snapshots.iter().map(|snapshot| snapshot.id).collect();
+    snapshots.reverse();
+    let older: Vec<SessionId> = ids.iter().rev().skip(1).copied().collect();
+    let last = repo.manifest(*ids.last().ok_or("no generations")?)?;
+    // The first round brings files in.
+    for round in ["first", "again"] {
+        let started = Instant::now();
+        let (gone, _) = deleted(&repo, &reader, &last, &older, b"/home/wide", files as usize)?;
+        told(
+            &format!("folder, deleted files, {round}"),
+            gone.len() as u64,
+            started,
+        )?;
+        let started = Instant::now();
+        let path = b"/home/wide/document_000000.txt";
+        let history = versions(&repo, &reader, &ids, path, &Quiet)?;
+        told(
+            &format!("folder, versions of a file, {round}"),
+            history.versions.len() as u64,
+            started,
+        )?;
+        for pattern in ["*99.TXT", "*nothing*"] {
+            let (wanted, started) = (FindQuery::new(&[pattern.to_string()], true)?, Instant::now());
+            let mut found = 0;
+            find(&repo, &reader, &snapshots, &wanted, &mut |_, _, _| {
+                found += 1;
+                Ok(())
+            })?;
+            told(&format!("folder, search for {pattern}, {round}"), found, started)?;
+        }
+    }
+    Ok(())
+}
+
 fn entries(count: u64, dir: &Path) -> Done {
-    let store = new_store(dir)?;
+    let store = new_store(dir)?.0;
     let writer = Writer::begin(store.clone(), owner(), 1, false)?;
     let started = Instant::now();
     let root = first(&store, &writer, count)?;

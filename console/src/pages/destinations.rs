@@ -337,6 +337,7 @@ fn create(context: &Context, typed: &TypedDestination, password: Option<Hidden>)
         url,
         keys: vec![key],
         quota: None,
+        append_only: false,
     };
     edit::add_remote(&context.env, &remote).map(drop)
 }

@@ -108,6 +108,7 @@ mod tests {
             quota,
             growth_per_week: None,
             full_at: None,
+            append_only: false,
             proofs: Default::default(),
         }
     }

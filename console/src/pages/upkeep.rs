@@ -10,7 +10,7 @@ use crate::visit::{Frame, Visit};
 use askama::Template;
 use axum::response::Response;
 use service::catalogue::report::console::{self as texts, Labels};
-use service::catalogue::report::{damage, drill as drilled, retention, runs};
+use service::catalogue::report::{damage, drill as drilled, expiry, retention, runs};
 use service::catalogue::{Cause, ConsoleFault, Lang};
 use service::check::{self, ReadData};
 use service::face::Face;
@@ -73,7 +73,11 @@ fn perform(context: &Context, kind: Upkeep, face: &dyn Face, job: &Job) -> Resul
             let report = prune::run(context, &request, face)?;
             let summary = report.collected.as_ref().map(|collected| &collected.summary);
             let removed = report.removed.count;
-            job.conclude(|lang| retention::pruned(lang, removed, summary, request.dry_run));
+            job.conclude(|lang| {
+                let mut lines = expiry::expired(lang, &report.expired, request.dry_run);
+                lines.extend(retention::pruned(lang, removed, summary, request.dry_run));
+                lines
+            });
             Ok(report.status())
         }
         Upkeep::Heal => {

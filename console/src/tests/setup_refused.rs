@@ -2,7 +2,7 @@
 //! elsewhere, and with names that would be code or lead outside.
 
 use super::kit::{Console, HOST, PASSWORD, get, post, run};
-use crate::gate::Verdict;
+use crate::gate::{Neighbour, Verdict};
 use axum::body::Body;
 use axum::http::{Request, header};
 use std::fs;
@@ -346,14 +346,21 @@ fn another_password_needs_the_one_before() {
         assert_eq!(wrong.status, 403);
         // However slow this machine is: a guess of an hour later makes the next one wait longer than that.
         let later = Instant::now() + Duration::from_secs(3600);
-        console.app.gate.check("another guess", later).unwrap();
+        console
+            .app
+            .gate
+            .check("another guess", Neighbour::default(), later)
+            .unwrap();
         let early = console
             .change(&session, "/settings/password", &with(PASSWORD))
             .await;
         assert_eq!(early.status, 429);
         // The right one makes up for wrong ones.
         let later = Instant::now() + Duration::from_secs(2 * 3600);
-        assert_eq!(console.app.gate.check(PASSWORD, later), Ok(Verdict::Right));
+        assert_eq!(
+            console.app.gate.check(PASSWORD, Neighbour::default(), later),
+            Ok(Verdict::Right)
+        );
         let short = [("current", PASSWORD), ("password", "short"), ("again", "short")];
         assert_eq!(
             console
@@ -374,6 +381,12 @@ fn another_password_needs_the_one_before() {
         let old = console.post("/login", &[("password", PASSWORD)]).await;
         assert_eq!(old.status, 403);
         let later = Instant::now() + Duration::from_secs(3600);
-        assert_eq!(console.app.gate.check("another horse", later), Ok(Verdict::Right));
+        assert_eq!(
+            console
+                .app
+                .gate
+                .check("another horse", Neighbour::default(), later),
+            Ok(Verdict::Right)
+        );
     });
 }

@@ -105,11 +105,13 @@ type EachName<'a> = dyn FnMut(u64, u64, &FileAttr, &[u8]) -> bool + 'a;
 impl Answers {
     /// Calls `each` with what is in a directory, until there is no more room.
     fn list(&self, INodeNo(inode): INodeNo, offset: u64, each: &mut EachName<'_>) -> Result<(), Errno> {
-        let own = self.0.node(inode).map_err(errno)?;
-        let attr = attr_of(inode, &own.entry);
-        for (at, name) in [(0, &b"."[..]), (1, &b".."[..])] {
-            if offset <= at && each(inode, at + 1, &attr, name) {
-                return Ok(());
+        if offset < DOTS {
+            let own = self.0.node(inode).map_err(errno)?;
+            let attr = attr_of(inode, &own.entry);
+            for (at, name) in [(0, &b"."[..]), (1, &b".."[..])] {
+                if offset <= at && each(inode, at + 1, &attr, name) {
+                    return Ok(());
+                }
             }
         }
         let place = offset.saturating_sub(DOTS);
@@ -194,10 +196,10 @@ fn time(time: Time) -> SystemTime {
 
 impl Filesystem for Answers {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
-        let wanted = InitFlags::FUSE_DO_READDIRPLUS
-            | InitFlags::FUSE_READDIRPLUS_AUTO
-            | InitFlags::FUSE_PARALLEL_DIROPS
-            | InitFlags::FUSE_CACHE_SYMLINKS;
+        // Not FUSE_READDIRPLUS_AUTO: that gives names alone from a directory's second request on, and whoever reads all names
+        // before the first `stat`, as `du` and `find` do, then asks for each of them by itself.
+        let wanted =
+            InitFlags::FUSE_DO_READDIRPLUS | InitFlags::FUSE_PARALLEL_DIROPS | InitFlags::FUSE_CACHE_SYMLINKS;
         // An older kernel does without.
         let _unknown = config.add_capabilities(wanted & config.capabilities());
         let _less = config

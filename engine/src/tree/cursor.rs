@@ -4,37 +4,15 @@
 //!
 //! What is loaded must fit what lists it: counts, first entry, and nothing at or past the next segment's first.
 
+use super::opened::{Item, Key, OpenSegment, ParentSegment};
 use super::page::{PageRef, Root, SegmentRef, Segments, Tally, decode_page};
-use super::{Run, cmp_keys, decode};
+use super::{Run, cmp_keys, decode, select};
 use crate::Result;
 use crate::entry::{DirPath, Entry};
 use chunkstore::error::{Flaw, Object};
 use chunkstore::{ChunkId, Error, Place};
 use std::sync::Arc;
 use std::vec;
-
-/// A segment of the generation that a cursor reads, and its place among its page's where there are pages.
-#[derive(Debug)]
-pub struct ParentSegment {
-    pub segment: SegmentRef,
-    pub(super) page: Option<(Arc<PageRef>, u32)>,
-}
-
-/// Where an entry stands in the generation it was read from.
-#[derive(Clone, Debug)]
-pub struct ParentPos {
-    pub segment: Arc<ParentSegment>,
-    /// First, last entry of the segment.
-    pub first: bool,
-    pub last: bool,
-}
-
-#[derive(Clone, Debug)]
-pub struct Item {
-    pub dir: DirPath,
-    pub entry: Entry,
-    pub pos: ParentPos,
-}
 
 /// Reads one generation. `load` gives the plaintext of the tree chunk with an id; the place is where it may lie.
 pub struct Cursor<L> {
@@ -47,6 +25,8 @@ pub struct Cursor<L> {
     /// Segment to be opened next.
     ahead: usize,
     open: Option<OpenSegment>,
+    /// What [`Cursor::next`] gave last, as long as nothing lies between it and where the cursor stands.
+    behind: Option<(DirPath, Vec<u8>)>,
     /// Only what lies in this directory and below it.
     scope: Option<DirPath>,
 }
@@ -64,20 +44,25 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Cursor<L> {
             segments,
             ahead: 0,
             open: None,
+            behind: None,
             scope: None,
         }
     }
 
     /// Directory and name of what [`Cursor::next`] gives, without loading its segment.
     pub fn peek_key(&self) -> Option<(&[u8], &[u8])> {
-        let key = match &self.open {
-            Some(open) => open.key()?,
+        self.upcoming().filter(|(dir, _)| self.in_scope(dir))
+    }
+
+    /// The same in the whole generation.
+    fn upcoming(&self) -> Option<Key<'_>> {
+        match &self.open {
+            Some(open) => open.key(),
             None => match self.segments.get(self.ahead) {
-                Some(segment) => segment.segment.first(),
-                None => self.pages.get(self.next_page())?.span.first(),
+                Some(segment) => Some(segment.segment.first()),
+                None => Some(self.pages.get(self.next_page())?.span.first()),
             },
-        };
-        self.in_scope(key.0).then_some(key)
+        }
     }
 
     /// What [`Cursor::next`] gives, loaded and left there.
@@ -103,12 +88,39 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Cursor<L> {
         if open.key().is_none() {
             self.open = None;
         }
+        if let Some(item) = &item {
+            self.pass(&item.dir, &item.entry.name);
+        }
         Ok(item)
     }
 
-    /// Goes to the first entry at or after (`dir`, `name`), forward or back; at most one page and one segment are loaded.
+    /// What is still to come of the listing that the next entry is in, as far as it is in one segment.
+    pub fn next_run(&mut self) -> Result<Option<vec::IntoIter<Entry>>> {
+        if self.peek_key().is_none() {
+            return Ok(None);
+        }
+        self.open_ahead()?;
+        let Some(open) = &mut self.open else {
+            return Ok(None);
+        };
+        let (dir, entries) = open.next_run();
+        if open.key().is_none() {
+            self.open = None;
+        }
+        if let Some(last) = entries.as_slice().last() {
+            self.pass(&dir, &last.name);
+        }
+        Ok(Some(entries))
+    }
+
+    /// Goes to the first entry at or after (`dir`, `name`), forward or back; at most one page and one segment are loaded,
+    /// and none where the cursor stands there already.
     pub fn seek(&mut self, dir: &[u8], name: &[u8]) -> Result<()> {
         let key = (dir, name);
+        if self.stands_at(key) {
+            return Ok(());
+        }
+        self.behind = None;
         let is_before = |first: (&[u8], &[u8])| cmp_keys(first, key).is_le();
         let segment = self.segment_at(key)?;
         let stays = |open: &OpenSegment| open.key().is_some_and(is_before);
@@ -134,6 +146,60 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Cursor<L> {
         Ok(())
     }
 
+    /// Nothing lies between what was given last, which comes before `key`, and where the cursor stands, at or after it.
+    fn stands_at(&self, key: Key<'_>) -> bool {
+        let is_before = |(dir, name): &(DirPath, Vec<u8>)| cmp_keys((dir, name), key).is_lt();
+        self.behind.as_ref().is_some_and(is_before)
+            && self.upcoming().is_none_or(|next| cmp_keys(next, key).is_ge())
+    }
+
+    /// Notes what was given last.
+    fn pass(&mut self, dir: &DirPath, name: &[u8]) {
+        match &mut self.behind {
+            Some((last_dir, last_name)) => {
+                if !Arc::ptr_eq(last_dir, dir) {
+                    last_dir.clone_from(dir);
+                }
+                last_name.clear();
+                last_name.extend_from_slice(name);
+            }
+            None => self.behind = Some((dir.clone(), name.to_vec())),
+        }
+    }
+
+    /// Goes between two segments: before the one that (`dir`, `name`) is in if it is in any. Loads a page at most.
+    pub fn stand_before(&mut self, dir: &[u8], name: &[u8]) -> Result<()> {
+        let at = self.segment_at((dir, name))?;
+        (self.open, self.behind, self.ahead) = (None, None, at);
+        Ok(())
+    }
+
+    /// The entries of the segment ahead that `wanted` accepts by directory and name ([`select`]), with their directories;
+    /// passes over the segment. The cursor must stand between two, as after [`Cursor::segment_ahead`] gave one.
+    pub fn select(&mut self, wanted: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<Vec<(DirPath, Entry)>> {
+        let Some(segment) = self.segment_ahead()?.cloned() else {
+            return Ok(Vec::new());
+        };
+        let listed = &segment.segment;
+        let plain = (self.load)(&listed.id, listed.place.as_ref())?;
+        let mut first = None;
+        let selected = select(&plain, &mut |dir, name| {
+            first.get_or_insert_with(|| (dir, name) == listed.first());
+            wanted(dir, name)
+        });
+        let selected = selected.map_err(|e| e.of(&listed.id))?;
+        let last = (selected.last.0.as_slice(), selected.last.1.as_slice());
+        let fits = selected.entries as u64 == listed.entries
+            && first == Some(true)
+            && ends_before(Some(last), self.limit_ahead());
+        if !fits {
+            return Err(misfit(&listed.id));
+        }
+        self.ahead += 1;
+        self.behind = None;
+        Ok(selected.found)
+    }
+
     /// The number, among those listed, of the segment that `key` is in if it is in any; at most a page is loaded.
     fn segment_at(&mut self, key: Key<'_>) -> Result<usize> {
         let is_before = |first: Key<'_>| cmp_keys(first, key).is_le();
@@ -149,11 +215,25 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Cursor<L> {
         Ok(after.saturating_sub(1))
     }
 
-    /// The segment that the entry at `path` is in if there is one, unread. In every generation with that segment there the
-    /// answer is the same. Moves the cursor nowhere in particular.
+    /// Goes before the segment that the entry at `path` is in if there is one, and gives its id. In every generation with
+    /// that segment there, the answer to whether there is one is the same.
     pub fn segment_of(&mut self, path: &[u8]) -> Result<Option<ChunkId>> {
-        let at = self.segment_at(split(path))?;
-        Ok(self.segments.get(at).map(|segment| segment.segment.id))
+        self.scope = None;
+        let key = split(path);
+        self.stand_before(key.0, key.1)?;
+        let segment = self.segments.get(self.ahead);
+        let segment = segment.filter(|segment| cmp_keys(segment.segment.first(), key).is_le());
+        Ok(segment.map(|segment| segment.segment.id))
+    }
+
+    /// The entry at `path`, by the names of the one segment that it can be in. Ends what [`Cursor::under`] began.
+    pub fn entry_at(&mut self, path: &[u8]) -> Result<Option<Entry>> {
+        if self.segment_of(path)?.is_none() {
+            return Ok(None);
+        }
+        let key = split(path);
+        let found = self.select(&mut |dir, name| name == key.1 && dir == key.0)?;
+        Ok(found.into_iter().next().map(|(_, entry)| entry))
     }
 
     /// Leaves only what lies in the directory `path` and below it (all, for the empty path), and goes to its
@@ -203,6 +283,7 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Cursor<L> {
         if self.open.is_some() {
             return None;
         }
+        self.behind = None;
         if let Some(segment) = self.segments.get(self.ahead) {
             self.ahead += 1;
             return Some(segment.segment.clone());
@@ -233,14 +314,18 @@ impl<L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Cursor<L> {
         };
         let plain = (self.load)(&segment.segment.id, segment.segment.place.as_ref())?;
         let runs = decode(&plain).map_err(|e| e.of(&segment.segment.id))?;
-        let limit = match self.segments.get(self.ahead + 1) {
-            Some(next) => Some(next.segment.first()),
-            None => self.pages.get(self.next_page()).map(|page| page.span.first()),
-        };
-        check_runs(&segment.segment, &runs, limit)?;
+        check_runs(&segment.segment, &runs, self.limit_ahead())?;
         self.ahead += 1;
         self.open = OpenSegment::new(segment, runs);
         Ok(())
+    }
+
+    /// What the segment ahead ends before.
+    fn limit_ahead(&self) -> Option<Key<'_>> {
+        match self.segments.get(self.ahead + 1) {
+            Some(next) => Some(next.segment.first()),
+            None => self.pages.get(self.next_page()).map(|page| page.span.first()),
+        }
     }
 
     /// Lists the segments of a page in place of those at hand, and stands before the first.
@@ -271,8 +356,6 @@ fn inline(segment: &SegmentRef) -> Arc<ParentSegment> {
         page: None,
     })
 }
-
-type Key<'a> = (&'a [u8], &'a [u8]);
 
 /// The directory that `path` is in, and its name there.
 fn split(path: &[u8]) -> Key<'_> {
@@ -320,76 +403,4 @@ fn check_page(page: &PageRef, rows: &[SegmentRef], limit: Option<Key<'_>>) -> Re
 
 fn misfit(id: &ChunkId) -> crate::Error {
     Error::corrupt(Object::TreeChunk(*id), Flaw::NotAsListed).into()
-}
-
-/// The entries of a loaded segment that are still to come.
-struct OpenSegment {
-    segment: Arc<ParentSegment>,
-    /// Of `entries`, unless they are all taken.
-    dir: DirPath,
-    entries: vec::IntoIter<Entry>,
-    runs: vec::IntoIter<Run>,
-    first: bool,
-}
-
-impl OpenSegment {
-    /// `None` for a segment without entries, which a decoder never gives.
-    fn new(segment: Arc<ParentSegment>, runs: Vec<Run>) -> Option<Self> {
-        let mut runs = runs.into_iter();
-        let run = runs.next()?;
-        Some(Self {
-            segment,
-            dir: run.dir,
-            entries: run.entries.into_iter(),
-            runs,
-            first: true,
-        })
-    }
-
-    fn peek(&self) -> Option<(&DirPath, &Entry)> {
-        Some((&self.dir, self.entries.as_slice().first()?))
-    }
-
-    fn key(&self) -> Option<Key<'_>> {
-        self.peek().map(|(dir, entry)| (&**dir, entry.name.as_slice()))
-    }
-
-    fn next(&mut self) -> Option<Item> {
-        let entry = self.entries.next()?;
-        let dir = self.dir.clone();
-        self.enter_next_dir();
-        let pos = ParentPos {
-            segment: self.segment.clone(),
-            first: std::mem::take(&mut self.first),
-            last: self.entries.as_slice().is_empty(),
-        };
-        Some(Item { dir, entry, pos })
-    }
-
-    /// Keeps `entries` from being empty before the segment is.
-    fn enter_next_dir(&mut self) {
-        if self.entries.as_slice().is_empty()
-            && let Some(run) = self.runs.next()
-        {
-            self.dir = run.dir;
-            self.entries = run.entries.into_iter();
-        }
-    }
-
-    /// Drops what comes before `key`.
-    fn skip_to(&mut self, key: Key<'_>) {
-        while let Some((dir, entry)) = self.peek() {
-            if cmp_keys((dir, &entry.name), key).is_ge() {
-                return;
-            }
-            self.first = false;
-            let listing = self.entries.as_slice();
-            let before = match *self.dir == *key.0 {
-                true => listing.partition_point(|entry| entry.name.as_slice() < key.1),
-                false => listing.len(),
-            };
-            self.entries.by_ref().take(before).for_each(drop);
-            self.enter_next_dir();
-        }
-    }
 }

@@ -2,7 +2,8 @@
 //! over unread, so the cost is that of what differs.
 
 use super::cmp_keys;
-use super::cursor::{Cursor, Item};
+use super::cursor::Cursor;
+use super::opened::Item;
 use crate::Result;
 use crate::entry::{Content, DirPath, Entry, Meta};
 use chunkstore::{ChunkId, Place};

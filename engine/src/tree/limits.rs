@@ -87,12 +87,18 @@ pub(super) fn check_errno(errno: i32) -> Result<(), CodecError> {
 }
 
 pub(super) fn check_name(name: &[u8]) -> Result<(), CodecError> {
+    check_name_end(name, name)
+}
+
+/// The same for a name of which all before its `end` is the beginning of one that was checked.
+#[inline]
+pub(super) fn check_name_end(name: &[u8], end: &[u8]) -> Result<(), CodecError> {
     match name {
         [] | b"." | b".." => return bad(TreePart::Name, TreeFault::Unsafe),
         _ if name.len() > COMPONENT => return bad(TreePart::Name, TreeFault::TooLong),
         _ => {}
     }
-    if name.iter().any(|b| matches!(b, 0 | b'/')) {
+    if end.iter().any(|b| matches!(b, 0 | b'/')) {
         return bad(TreePart::Name, TreeFault::Unsafe);
     }
     Ok(())

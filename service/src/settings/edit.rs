@@ -158,32 +158,6 @@ fn inline(keys: &Vec<(&'static str, String)>) -> InlineTable {
 /// Keys of a set with their new values; others stay as they are.
 pub type KeyValues = Vec<(&'static str, KeyValue)>;
 
-/// A new set.
-pub fn add_set(env: &Env, name: &str, keys: &KeyValues) -> Result<Draft, Failure> {
-    Draft::of(env, |document| {
-        let sets = tables(document, SETS)?;
-        if sets.contains_key(name) {
-            let name = name.to_string();
-            return Err(SetCause::NameTaken { name }.into());
-        }
-        let mut table = Table::new();
-        put(&mut table, keys);
-        table.decor_mut().set_prefix("\n");
-        sets.insert(name, Item::Table(table));
-        Ok(())
-    })
-}
-
-/// Other values for keys of a set.
-pub fn change_set(env: &Env, name: &str, keys: &KeyValues) -> Result<Draft, Failure> {
-    Draft::of(env, |document| {
-        let sets = tables(document, SETS)?;
-        let set = sets.get_mut(name).and_then(Item::as_table_like_mut);
-        put(set.ok_or_else(|| no_set(name))?, keys);
-        Ok(())
-    })
-}
-
 /// A new set, or other values for keys of one, with those of its retention.
 pub fn save_set(
     env: &Env,
@@ -347,6 +321,14 @@ fn tables<'d>(document: &'d mut DocumentMut, key: &'static str) -> Result<&'d mu
 mod tests {
     use super::*;
 
+    fn add_set(env: &Env, name: &str, keys: &KeyValues) -> Result<Draft, Failure> {
+        save_set(env, name, true, &(keys.clone(), KeyValues::new()))
+    }
+
+    fn change_set(env: &Env, name: &str, keys: &KeyValues) -> Result<Draft, Failure> {
+        save_set(env, name, false, &(keys.clone(), KeyValues::new()))
+    }
+
     fn home() -> (tempfile::TempDir, Env, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let env = Env::of(&[("XDG_CONFIG_HOME", dir.path().to_str().unwrap())]);
@@ -367,6 +349,7 @@ mod tests {
             url: "/b".to_string(),
             keys: vec![SecretSource::KeyFile("/k".into())],
             quota: None,
+            append_only: false,
         };
         assert_eq!(add_remote(&env, &remote).unwrap(), file);
         remove_remote(&env, "b").unwrap();

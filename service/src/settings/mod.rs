@@ -38,6 +38,8 @@ pub struct Remote {
     pub keys: Vec<SecretSource>,
     /// The most that it may take up, in bytes.
     pub quota: Option<u64>,
+    /// This machine removes nothing from it.
+    pub append_only: bool,
 }
 
 /// The contents of the file.

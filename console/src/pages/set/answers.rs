@@ -86,7 +86,6 @@ struct ChangeAnswer {
 struct ChangeFound {
     diff: Vec<DiffLine>,
     command: String,
-    is_more: bool,
     is_renamed: bool,
 }
 
@@ -265,7 +264,6 @@ pub async fn change(visit: Visit) -> Response {
         let found = typed.change(context).map(|change| ChangeFound {
             diff: diff_lines(&change.draft.diff()),
             command: change.command,
-            is_more: change.is_more,
             is_renamed: typed.is_renamed(),
         });
         let mark = Draft::open(&context.env)?.mark();

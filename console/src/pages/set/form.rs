@@ -37,8 +37,6 @@ pub struct Change {
     pub settings: Settings,
     /// The same as a command.
     pub command: String,
-    /// Keys that no command has options for are changed, too.
-    pub is_more: bool,
 }
 
 fn lines(fields: &Fields, name: &str) -> Vec<String> {
@@ -86,6 +84,7 @@ impl TypedSet {
             tiers: tiers
                 .filter(|(until, every)| !until.is_empty() || !every.is_empty())
                 .collect(),
+            deleted_files: text("deleted-files"),
             max_generations: text("max-generations"),
             keep_tags: words(fields, "keep-tags"),
         };
@@ -181,11 +180,10 @@ impl TypedSet {
         Ok(Change {
             draft,
             settings,
-            command: match changes.0.is_empty() && !self.is_new {
+            command: match changes.0.is_empty() && changes.1.is_empty() && !self.is_new {
                 true => String::new(),
-                false => command(known, self.is_new, &changes.0),
+                false => command(known, self.is_new, &changes),
             },
-            is_more: !changes.1.is_empty(),
         })
     }
 }

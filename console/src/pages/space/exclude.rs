@@ -72,7 +72,7 @@ fn draft(context: &Context, set: &str, pattern: &str) -> Result<(Draft, String),
     let changes = after.changes(&before);
     let draft = save_set(&context.env, set, false, &changes)?;
     draft.check(&context.env)?;
-    Ok((draft, command(set, false, &changes.0)))
+    Ok((draft, command(set, false, &changes)))
 }
 
 pub async fn page(visit: Visit) -> Response {

@@ -113,6 +113,54 @@ proptest! {
         }
     }
 
+    /// Listings go depth first: from a directory's entries to those of the directories in it, of which some are empty.
+    #[test]
+    fn going_on_loads_nothing_twice(stream in stream(60), empty in vec(dir(), 0..20)) {
+        let pieces = Pieces::default();
+        let root = pieces.write(SMALL, &stream);
+        let segments = ids(&pieces, &root).len();
+        let mut dirs: Vec<Vec<u8>> = stream.iter().map(|(dir, _)| dir.to_vec()).chain(empty).collect();
+        dirs.sort_by(|a, b| crate::entry::cmp_dirs(a, b));
+        dirs.dedup();
+        let before = pieces.loads.get();
+        let (mut cursor, mut read) = (pieces.cursor(&root), Stream::new());
+        for dir in &dirs {
+            cursor.seek(dir, b"").unwrap();
+            while cursor.peek_key().is_some_and(|(at, _)| at == dir) {
+                let item = cursor.next().unwrap().unwrap();
+                read.push((item.dir, item.entry));
+            }
+        }
+        prop_assert_eq!(read, stream);
+        prop_assert!(pieces.loads.get() - before <= segments);
+    }
+
+    #[test]
+    fn selections_are_what_a_walk_finds(stream in stream(60), keys in vec((dir(), name()), 0..6), every in 1usize..5) {
+        let pieces = Pieces::default();
+        let root = pieces.write(SMALL, &stream);
+        let mut cursor = pieces.cursor(&root);
+        let is_wanted = |dir: &[u8], name: &[u8]| (dir.len() + name.len()) % every == 0;
+        let (mut asked, mut found) = (Vec::new(), Stream::new());
+        while cursor.segment_ahead().unwrap().is_some() {
+            let selected = cursor.select(&mut |dir, name| {
+                asked.push((dir.to_vec(), name.to_vec()));
+                is_wanted(dir, name)
+            });
+            found.extend(selected.unwrap());
+        }
+        let all: Vec<_> = stream.iter().map(|(dir, entry)| (dir.to_vec(), entry.name.clone())).collect();
+        prop_assert_eq!(asked, all);
+        let want: Stream = stream.iter().filter(|(dir, entry)| is_wanted(dir, &entry.name)).cloned().collect();
+        prop_assert_eq!(found, want);
+        let there = stream.iter().map(|(dir, entry)| (dir.to_vec(), entry.name.clone()));
+        for (dir, name) in keys.into_iter().chain(there) {
+            let path = crate::entry::join(&dir, &name);
+            let want = pieces.cursor(&root).lookup(&path).unwrap().map(|item| item.entry);
+            prop_assert_eq!(cursor.entry_at(&path).unwrap(), want);
+        }
+    }
+
     #[test]
     fn scopes_and_lookups(stream in stream(60), at in any::<Index>(), other in dir()) {
         let pieces = Pieces::default();
@@ -349,15 +397,22 @@ fn pieces_that_do_not_fit_are_damage() {
         spoil(&mut rows);
         let mut root = root.clone();
         root.segments = Segments::Inline(rows);
+        let is_damage = |read: Result<()>| match read {
+            Ok(()) => false,
+            Err(crate::Error::Store(e)) => e.is_damage(),
+            Err(e) => panic!("{e}"),
+        };
         let mut cursor = pieces.cursor(&root);
-        loop {
-            match cursor.next() {
-                Ok(Some(_)) => {}
-                Ok(None) => return false,
-                Err(crate::Error::Store(e)) => return e.is_damage(),
-                Err(_) => return false,
-            }
+        let walk = std::iter::from_fn(|| cursor.next().transpose());
+        let walked = is_damage(walk.map(|item| item.map(drop)).collect());
+        // Names alone show it, too.
+        let mut cursor = pieces.cursor(&root);
+        let mut selected = Ok(());
+        while selected.is_ok() && cursor.segment_ahead().unwrap().is_some() {
+            selected = cursor.select(&mut |_, _| false).map(drop);
         }
+        assert_eq!(is_damage(selected), walked);
+        walked
     };
     assert!(!refused(&|_| {}));
     assert!(refused(&|rows| rows[1].id = rows[2].id));

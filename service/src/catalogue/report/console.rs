@@ -30,6 +30,24 @@ pub fn listening(lang: Lang, url: &str) -> String {
     )
 }
 
+/// Answered to a request without TLS.
+pub fn tls_only(lang: Lang) -> String {
+    say!(
+        lang,
+        "The console answers by TLS only: write https:// in front of its address.\n",
+        "コンソールは TLS でだけ応答します。アドレスの先頭を https:// にしてください。\n"
+    )
+}
+
+/// Another password was typed.
+pub fn password_set(lang: Lang) -> String {
+    say!(
+        lang,
+        "The console has a new password. Whoever is logged in stays so until the console is started again.",
+        "コンソールのパスワードを変更しました。ログイン中の利用者は、コンソールを再起動するまでそのままです。"
+    )
+}
+
 /// Printed before the link by which the password is set.
 pub fn first_link(lang: Lang, link: &str) -> String {
     say!(

@@ -71,6 +71,7 @@ labels! {
         いつまでも。何も書かなければすべて残します。h 時間、d 日、w 週、M か月、y 年。";
     tier_until => "Up to an age of", "経過時間";
     tier_every => "keep one every", "1 つ残す間隔";
+    deleted_files => "Keep files that were deleted from the folders (90d, or forever)", "削除されたファイルを残す期間 (90d、または forever)";
     max_generations => "At most so many snapshots", "世代の上限";
     keep_tags => "Always keep snapshots with these tags", "次のタグがある世代は必ず残す";
     look_ahead => "Look ahead (up to three years)", "先の日付を見る (3 年後まで)";
@@ -86,8 +87,6 @@ labels! {
     what_changes => "What changes", "変更内容";
     nothing_changes => "Nothing changes.", "変更はありません。";
     equal_command => "The same as a command:", "同じことをするコマンド:";
-    command_without_retention => "No option changes what is kept: 'dedup set edit' without options opens the file.",
-        "残す世代を変えるオプションはありません。'dedup set edit' をオプションなしで実行するとファイルを開けます。";
     file_changed => "The settings file was changed after this page was opened, so this page can't be saved.",
         "このページを開いたあとに設定ファイルが変更されたため、このままでは保存できません。";
     edit_as_text => "Edit as text", "テキストとして編集";
@@ -378,13 +377,28 @@ pub fn setting_label(lang: Lang, table: &str, key: &str) -> &'static str {
             "Language of notifications and of this console",
             "通知とコンソールの言語",
         ),
-        ("console", "listen") => (
-            "Address to listen on (after a restart)",
-            "待ち受けるアドレス (再起動後)",
-        ),
+        ("console", key) => console_label(key),
         _ => ("URL", "アドレス (URL)"),
     };
     lang.pick(en, ja)
+}
+
+fn console_label(key: &str) -> (&'static str, &'static str) {
+    match key {
+        "allowed-hosts" => (
+            "Names by which it may be called, with commas between (after a restart)",
+            "呼び出しに使える名前 (コンマ区切り、再起動後)",
+        ),
+        "tls-certificate" => (
+            "File with the TLS certificate (after a restart)",
+            "TLS 証明書のファイル (再起動後)",
+        ),
+        "tls-key" => ("File with the certificate's key", "証明書の秘密鍵のファイル"),
+        _ => (
+            "Address to listen on (after a restart)",
+            "待ち受けるアドレス (再起動後)",
+        ),
+    }
 }
 
 fn limit_label(key: &str) -> (&'static str, &'static str) {
@@ -404,6 +418,14 @@ fn limit_label(key: &str) -> (&'static str, &'static str) {
         ),
         "upload-lan" => ("Upload rate in the local network", "LAN でのアップロードの速度"),
         "download-lan" => ("Download rate in the local network", "LAN でのダウンロードの速度"),
+        "upload-lan-idle" => (
+            "Upload rate in the local network while nobody uses the machine",
+            "誰も使っていないときの LAN でのアップロードの速度",
+        ),
+        "download-lan-idle" => (
+            "Download rate in the local network while nobody uses the machine",
+            "誰も使っていないときの LAN でのダウンロードの速度",
+        ),
         "cpu-active" => (
             "Processors in use while somebody works, %",
             "作業中に使う CPU (%)",
