@@ -7,6 +7,8 @@
 //! Approximate in two ways: of a bundle, a small file counts for its share; and the new tree that a purge writes is not
 //! counted against what it frees. The trash owns nothing, since what it holds goes by itself.
 
+mod marks;
+
 use crate::entry::{Content, Entry, Extent, ExtentList, Kind};
 use crate::error::Result;
 use crate::list::relative;
@@ -18,112 +20,14 @@ use crate::trees::cursor;
 use chunkstore::frame::Decoder;
 use chunkstore::live::LiveSet;
 use chunkstore::reader::Reader;
-use chunkstore::scratch::Scratch;
 use chunkstore::{ChunkId, Place, SessionId, SmallFile};
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::Path;
+use marks::{Mark, Marks};
+use std::collections::{HashMap, HashSet};
 
-/// Marks gathered before they are written out together, and chunks that are looked up together.
-const BATCH: usize = 32 << 10;
+/// Chunks that are looked up together.
 const LOOKED_UP: usize = 1024;
 /// Things in a directory that are told apart; the rest counts as one.
 const CHILDREN_MAX: usize = 100_000;
-
-/// Who needs something.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Mark {
-    /// None of the owners.
-    Outside,
-    /// An owner, and what is outside.
-    Both,
-    /// Several owners, and nothing outside.
-    Several,
-    One(u32),
-}
-
-impl Mark {
-    fn and(self, other: Mark) -> Mark {
-        match (self, other) {
-            (a, b) if a == b => a,
-            (Mark::Outside | Mark::Both, _) | (_, Mark::Outside | Mark::Both) => Mark::Both,
-            _ => Mark::Several,
-        }
-    }
-
-    fn to_bytes(self) -> [u8; 4] {
-        match self {
-            Mark::Outside => 0,
-            Mark::Both => 1,
-            Mark::Several => 2,
-            Mark::One(owner) => owner.saturating_add(3),
-        }
-        .to_le_bytes()
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Mark {
-        match bytes.try_into().map_or(0, u32::from_le_bytes) {
-            0 => Mark::Outside,
-            1 => Mark::Both,
-            2 => Mark::Several,
-            owner => Mark::One(owner - 3),
-        }
-    }
-}
-
-/// The marks of things with keys of `N` bytes.
-struct Marks<const N: usize> {
-    written: Scratch,
-    fresh: BTreeMap<[u8; N], Mark>,
-}
-
-impl<const N: usize> Marks<N> {
-    fn new(cache: &Path) -> Self {
-        Marks {
-            written: Scratch::new(cache),
-            fresh: BTreeMap::new(),
-        }
-    }
-
-    /// Adds who needs it. Its mark, if that is another one now.
-    fn add(&mut self, key: [u8; N], mark: Mark) -> Result<Option<Mark>> {
-        let known = match self.fresh.get(&key) {
-            Some(known) => Some(*known),
-            None => self.written.get(&key)?.map(|bytes| Mark::from_bytes(&bytes)),
-        };
-        let now = known.map_or(mark, |known| known.and(mark));
-        if known == Some(now) {
-            return Ok(None);
-        }
-        self.fresh.insert(key, now);
-        if self.fresh.len() >= BATCH {
-            self.spill()?;
-        }
-        Ok(Some(now))
-    }
-
-    fn spill(&mut self) -> Result<()> {
-        let fresh = std::mem::take(&mut self.fresh);
-        Ok(self
-            .written
-            .write(fresh.into_iter().map(|(key, mark)| (key, mark.to_bytes())))?)
-    }
-
-    /// Calls `each` with all marks, by key.
-    fn scan(&mut self, each: &mut dyn FnMut([u8; N], Mark) -> Result<()>) -> Result<()> {
-        if self.written.is_unused() {
-            return self.fresh.iter().try_for_each(|(key, mark)| each(*key, *mark));
-        }
-        self.spill()?;
-        let mut failed = None;
-        self.written.rows(&mut |key, value| {
-            if let (None, Ok(key)) = (&failed, key.try_into()) {
-                failed = each(key, Mark::from_bytes(value)).err();
-            }
-            Ok(())
-        })?;
-        failed.map_or(Ok(()), Err)
-    }
-}
 
 /// What the owners hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -503,42 +407,6 @@ fn share(file: &SmallFile, bundle: &Place) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn marks_add_up_and_go_to_the_disk() {
-        use Mark::{Both, One, Outside, Several};
-        let rows = [
-            (One(1), One(1), One(1)),
-            (One(1), One(2), Several),
-            (One(1), Outside, Both),
-            (Several, Outside, Both),
-            (Several, One(1), Several),
-            (Outside, Outside, Outside),
-            (Both, One(1), Both),
-        ];
-        for (a, b, want) in rows {
-            assert_eq!((a.and(b), b.and(a)), (want, want));
-            assert_eq!(Mark::from_bytes(&want.to_bytes()), want);
-        }
-        let dir = tempfile::tempdir().unwrap();
-        let mut marks: Marks<4> = Marks::new(dir.path());
-        let all = 3 * BATCH as u32 + 5;
-        for n in 0..all {
-            assert_eq!(marks.add(n.to_le_bytes(), One(n % 5)).unwrap(), Some(One(n % 5)));
-        }
-        assert_eq!(marks.add(7u32.to_le_bytes(), One(2)).unwrap(), None);
-        assert_eq!(marks.add(7u32.to_le_bytes(), One(3)).unwrap(), Some(Several));
-        let mut found = 0;
-        marks
-            .scan(&mut |key, mark| {
-                let n = u32::from_le_bytes(key);
-                assert_eq!(mark, if n == 7 { Several } else { One(n % 5) });
-                found += 1;
-                Ok(())
-            })
-            .unwrap();
-        assert_eq!(found, all);
-    }
 
     #[test]
     fn who_is_in_a_directory() {

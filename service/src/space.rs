@@ -94,11 +94,7 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
             (beside(facts.map(Holder::Snapshot).collect(), &holdings), holdings)
         }
     };
-    // A directory itself is no more than an entry.
-    let is_own =
-        |holder: &Holder| matches!(holder, Holder::Path { path: at, .. } if Some(at) == path.as_ref());
-    rows.retain(|(holder, bytes)| *bytes > 0 || !is_own(holder));
-    rows.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+    sort(&mut rows, path.as_deref());
     drop(reader);
     Ok(Report {
         path,
@@ -108,6 +104,14 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
         problems: step.finish(),
         listed: listing.status(),
     })
+}
+
+/// The largest first. A directory itself is no more than an entry, so it only counts if it holds something.
+fn sort(rows: &mut Vec<(Holder, u64)>, directory: Option<&[u8]>) {
+    let is_directory =
+        |holder: &Holder| matches!(holder, Holder::Path { path, .. } if Some(&path[..]) == directory);
+    rows.retain(|(holder, bytes)| *bytes > 0 || !is_directory(holder));
+    rows.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
 }
 
 /// What each owner is, by its number.

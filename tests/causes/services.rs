@@ -124,6 +124,9 @@ fn with(program: &str, cause: &str) -> Machine {
     machine
 }
 
+/// What is the matter, what `takeover` ends with and says, and the same of `serve` where it does not start.
+type Row = (&'static str, i32, &'static str, Option<(i32, &'static str)>);
+
 #[test]
 fn takeover_and_serve_say_what_is_wrong() {
     if !geteuid().is_root() {
@@ -133,8 +136,7 @@ fn takeover_and_serve_say_what_is_wrong() {
     }
     let shared = tempfile::tempdir().unwrap();
     let program = open_to_all(shared.path());
-    // What takeover ends with and says, and what serve does; nothing: it serves.
-    let rows: [(&str, i32, &str, Option<(i32, &str)>); 6] = [
+    let rows: [Row; 6] = [
         (
             "no network",
             1,

@@ -17,6 +17,9 @@ use std::rc::Rc;
 
 use crate::generation::Files;
 
+/// Chunks, and whether each is of metadata.
+type ReadChunks = HashMap<(bool, ChunkId), Rc<[u8]>>;
+
 /// Where each chunk lies, by all segments, in packs that are there.
 struct Plain<'a> {
     store: &'a Store,
@@ -25,7 +28,7 @@ struct Plain<'a> {
     moved: HashMap<ContentHash, SmallFile>,
     decoder: RefCell<Decoder>,
     /// What was read already: generations share most of what they have.
-    read: RefCell<HashMap<(bool, ChunkId), Rc<[u8]>>>,
+    read: RefCell<ReadChunks>,
 }
 
 /// Every file of these generations.
