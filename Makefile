@@ -12,13 +12,14 @@ CARGO = $(if $(shell command -v ccache 2>/dev/null),CC='ccache cc' CXX='ccache c
 DEDUP := $(CARGO_TARGET_DIR)/release/dedup
 CARGO_FLAGS := --release --locked
 
-.PHONY: help setup build test fuzz torture demo bench bench-gate bench-scale bench-link bench-peers console-shots install
+.PHONY: help setup build test windows-check fuzz torture demo bench bench-gate bench-scale bench-link bench-peers bench-churn console-shots console-speed install
 
 help:
-	@echo 'make setup              install what the build needs (Debian, Ubuntu), or say what is missing'
+	@echo 'make setup              install what build and tests need (Debian, Ubuntu), or say what is missing'
 	@echo 'make build              build $(DEDUP)'
 	@echo 'make demo [DIR=...]     back up a copy of DIR, change it, restore it as it was, compare, prune'
 	@echo 'make test               everything that CI runs'
+	@echo 'make windows-check      type-check for Windows (not part of make test: see CONTRIBUTING.md)'
 	@echo 'make fuzz               every fuzz target for FUZZ_SECONDS each (default 20)'
 	@echo 'make torture            crashes, faults, orders and kills for TORTURE_HOURS (default 8); goes on where it was'
 	@echo 'make bench              measure the stages'
@@ -26,13 +27,16 @@ help:
 	@echo 'make bench-scale        how time and memory grow: docs/benchmarks/growth.md is written anew'
 	@echo 'make bench-link         how much of a long, thin wire is used: docs/benchmarks/link.md is written anew'
 	@echo 'make bench-peers        compare with restic, rustic, borg, bupstash, kopia; docs/benchmarks is written anew'
+	@echo 'make bench-churn        what a month of edits leaves behind, compared with them: docs/benchmarks/churn.md is written anew'
+	@echo 'make console-speed      measures the console in a browser: a folder of 100,000 files, 1,000 snapshots'
 	@echo 'make console-shots      walk through the console in a browser; the pictures in docs/console are taken anew'
 	@echo 'make install [PREFIX=]  copy the program to $(PREFIX)/bin'
 
 setup:
 	@scripts/setup.sh
 
-build: setup
+build:
+	@scripts/setup.sh build
 	$(CARGO) build $(CARGO_FLAGS) --package dedup
 
 demo: build
@@ -48,6 +52,9 @@ test: setup
 	@FUZZ_SECONDS=3 FUZZ_SEED=1 $(CARGO:cargo=) scripts/fuzz.sh
 	$(CARGO) run $(CARGO_FLAGS) --package dedup-benches --bin gate
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links' $(CARGO) doc $(CARGO_FLAGS) --workspace --no-deps --document-private-items
+
+windows-check:
+	@scripts/windows-check.sh
 
 fuzz: setup
 	@$(CARGO:cargo=) scripts/fuzz.sh
@@ -81,9 +88,18 @@ bench-peers: build
 	DEDUP='$(DEDUP)' benches/peers/run.py --data '$(PEERS_DATA)' --rounds $(PEERS_ROUNDS) --workloads $(PEERS_WORKLOADS) --json '$(PEERS_DATA)/figures.json'
 	benches/peers/report.py '$(PEERS_DATA)/figures.json' docs/benchmarks
 
+bench-churn: build
+	benches/peers/install.sh
+	mkdir -p /dev/shm/dedup-churn
+	DEDUP='$(DEDUP)' benches/churn.py --tools dedup,bupstash,restic,kopia,borg,rustic --work /dev/shm/dedup-churn --write docs/benchmarks
+	rm -rf /dev/shm/dedup-churn
+
 # Chromium from the system, Playwright and axe-core into the cache.
 console-shots: build
 	DEDUP='$(DEDUP)' scripts/console.sh
+
+console-speed: build
+	DEDUP='$(DEDUP)' scripts/console.sh speed
 
 install: build
 	install -D -s -m 755 '$(DEDUP)' '$(DESTDIR)$(PREFIX)/bin/dedup'

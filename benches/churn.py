@@ -1,11 +1,12 @@
+#!/usr/bin/env python3
 """What is left of a month of edits: a tree of source files is backed up 40 times, 5 % of the files edited in between; then
 generations are forgotten and the space that stays is measured, beside what a fresh backup of the last one takes.
 
-    DEDUP=PATH benches/churn.py [--tools A,B] [--files N] [--generations N] [--work DIR]
+    DEDUP=PATH benches/churn.py [--tools A,B] [--files N] [--generations N] [--work DIR] [--write FOLDER]
 
 The tree is made by a seed, so that every run has the same bytes: text whose words are as unevenly frequent as those of
-source code, files from a few lines to a few hundred KiB. Prints a table in Markdown. Times are of whole commands, and
-`peers/tools.py` says what each tool is made to do; its restores are compared with the source, as `peers/run.py` does.
+source code, files from a few lines to a few hundred KiB. Prints tables in Markdown, or writes FOLDER/churn.md. Times are of whole
+commands, the work directory should be a tmpfs, and `peers/tools.py` says what each tool is made to do; its restores are compared with the source, as `peers/run.py` does.
 """
 
 import argparse
@@ -14,11 +15,20 @@ import random
 import shutil
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "peers"))
 
 import tools
-from run import differences, size_of
+from run import differences, machine, size_of
+
+INTRODUCTION = """# What a month of edits leaves behind
+
+This document is for users who choose a backup program and for contributors who work on space. `make bench-churn` runs
+the comparison and writes it: a tree of source files is backed up 40 times, with 5 % of the files edited in between. Then old
+snapshots are removed, and what is still stored is measured. dedup, restic, rustic and borg first may leave 5 % of unused
+data, and then none; bupstash and kopia have no such limit. Restores are the quickest of three and were compared with the
+source."""
 
 
 class Tree:
@@ -69,12 +79,6 @@ def done(what, step):
     return step
 
 
-def stored(tool):
-    """Bytes in the repository, but for the space that dedup keeps so that a full disk can be pruned."""
-    reserve = os.path.join(tool.repo, "reserve")
-    return size_of(tool.repo) - (os.path.getsize(reserve) if os.path.exists(reserve) else 0)
-
-
 def restored(tool, source, target):
     """The quickest of three restores; each is compared with the source."""
     steps = []
@@ -100,17 +104,17 @@ def measure(kind, arguments, work):
         tree.edit(0.05)
         backups.append(done(f"{tool.name}: backup", tool.backup(source)))
     times = {"backups": sum(step["wall"] for step in backups)}
-    rows = [("all", stored(tool))]
+    rows = [("all", size_of(tool.repo))]
     for last in (10, 3, 1):
         times[f"prune to {last}"] = done(f"{tool.name}: prune", tool.prune(last, 5))["wall"]
-        rows.append((f"keep {last}", stored(tool)))
+        rows.append((f"keep {last}", size_of(tool.repo)))
     times["prune to nothing unused"] = done(f"{tool.name}: prune", tool.prune(1, 0))["wall"]
-    rows.append(("keep 1, nothing unused", stored(tool)))
+    rows.append(("keep 1, nothing unused", size_of(tool.repo)))
     fresh = kind(os.path.join(work, "fresh"), os.path.join(work, "fresh"))
     fresh.begin()
     done(f"{tool.name}: init", fresh.init())
     done(f"{tool.name}: backup", fresh.backup(source))
-    rows.append(("a fresh backup of the last", stored(fresh)))
+    rows.append(("a fresh backup of the last", size_of(fresh.repo)))
     target = os.path.join(work, "target")
     for name, of in (("restore", tool), ("restore of the fresh one", fresh)):
         step = restored(of, source, target)
@@ -121,25 +125,43 @@ def measure(kind, arguments, work):
     return tool.version(), tree.size(), rows, times
 
 
+def report(kinds, arguments, found):
+    """The lines of both tables."""
+    heading = ["| | " + " | ".join(kind.name for kind in kinds) + " |", "|---" * (len(kinds) + 1) + "|"]
+    named = [version if kind.name in version else f"{kind.name} {version}" for kind, (version, *_) in zip(kinds, found)]
+    lines = ["Versions: " + "; ".join(named) + ".", ""]
+    lines += [f"{arguments.files} files, {found[0][1] / 1e6:.1f} MB, {arguments.generations} generations; MB stored:", "", *heading]
+    for number, (what, _) in enumerate(found[0][2]):
+        lines.append(f"| {what} | " + " | ".join(f"{rows[number][1] / 1e6:.1f}" for *_, rows, _ in found) + " |")
+    lines += ["", "Seconds:", "", *heading]
+    for what in found[0][3]:
+        lines.append(f"| {what} | " + " | ".join(f"{times[what]:.2f}" for *_, times in found) + " |")
+    return lines
+
+
+def measured():
+    """When and where."""
+    here = machine()
+    return f"Measured on {time.strftime('%Y-%m-%d')} with {here['cores']} cores of {here['cpu']}, {here['system']}, everything on tmpfs."
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tools", default="dedup,bupstash,restic")
     parser.add_argument("--files", type=int, default=5031)
     parser.add_argument("--generations", type=int, default=40)
     parser.add_argument("--work", default=None)
+    parser.add_argument("--write", default=None)
     arguments = parser.parse_args()
     work = arguments.work or tempfile.mkdtemp(prefix="churn-")
     os.makedirs(work, exist_ok=True)
     wanted = arguments.tools.split(",")
     kinds = [kind for kind in tools.ALL if kind.name in wanted and kind(work, work).exe]
     found = [measure(kind, arguments, work) for kind in kinds]
-    heading = "| | " + " | ".join(version for version, *_ in found) + " |\n" + "|---" * (len(kinds) + 1) + "|"
-    print(f"{arguments.files} files, {found[0][1] / 1e6:.1f} MB, {arguments.generations} generations; MB stored:\n\n{heading}")
-    for number, (what, _) in enumerate(found[0][2]):
-        print(f"| {what} | " + " | ".join(f"{rows[number][1] / 1e6:.1f}" for *_, rows, _ in found) + " |")
-    print(f"\nSeconds:\n\n{heading}")
-    for what in found[0][3]:
-        print(f"| {what} | " + " | ".join(f"{times[what]:.2f}" for *_, times in found) + " |")
+    print("\n".join(report(kinds, arguments, found)))
+    if arguments.write:
+        with open(os.path.join(arguments.write, "churn.md"), "w", encoding="utf-8") as out:
+            out.write("\n".join([INTRODUCTION, "", measured(), "", *report(kinds, arguments, found), ""]))
     if not arguments.work:
         shutil.rmtree(work)
 

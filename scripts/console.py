@@ -1,9 +1,12 @@
 """Walks through the console in Chromium as somebody would who sees it for the first time, and takes the pictures in
 docs/console. Fails at the first step that does not work, and if axe-core finds anything on a page.
 
-DEDUP is the program, AXE the script of axe-core. An argument is the folder of the pictures.
+DEDUP is the program, AXE the script of axe-core. With TLS=1 the console has a certificate and all of it goes over TLS. An
+argument is the folder of the pictures.
 """
 
+import base64
+import hashlib
 import json
 import os
 import re
@@ -23,6 +26,7 @@ from playwright.sync_api import expect, sync_playwright
 
 DEDUP = os.environ["DEDUP"]
 AXE = Path(os.environ["AXE"]).read_text()
+BY_TLS = os.environ.get("TLS") == "1"
 PASSWORD = "correct horse battery"
 PICTURES = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/console")
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
@@ -121,7 +125,22 @@ schedule = "mon,thu 22:00"
 [console]
 listen = "{listen}"
 lang = "en"
-""")
+{self.certificate() if BY_TLS else ""}""")
+
+    def certificate(self):
+        files = {"certificate": self.folder / "console.pem", "key": self.folder / "console.key"}
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-days", "30", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                        "-keyout", files["key"], "-out", files["certificate"]], check=True, capture_output=True)
+        return "".join(f'tls-{name} = "{path}"\n' for name, path in files.items())
+
+    def trust(self):
+        """Options by which the browser trusts that certificate, for downloads, too."""
+        if not BY_TLS:
+            return []
+        key = subprocess.run(["openssl", "pkey", "-in", self.folder / "console.key", "-pubout", "-outform", "DER"],
+                             check=True, capture_output=True).stdout
+        return ["--ignore-certificate-errors-spki-list=" + base64.b64encode(hashlib.sha256(key).digest()).decode()]
 
     def storage(self):
         """Two months in which a repository grew, and when it was proven."""
@@ -370,6 +389,14 @@ def set_up(page, home, told):
     expect(page.get_by_role("button", name="Prune now")).to_be_visible(timeout=60_000)
     page.get_by_role("button", name="Prune now").click()
     expect(page.locator(".note.good")).to_be_visible(timeout=60_000)
+    step("a restore drill, with its result on Home and in the history")
+    page.goto(told["url"] + "destinations")
+    page.get_by_role("button", name="Restore drill main").click()
+    expect(page.locator(".note.good")).to_contain_text("restored as it was backed up", timeout=60_000)
+    page.goto(told["url"])
+    expect(page.locator(".events li").first).to_contain_text("drill")
+    uses_space(page, home, told)
+    renames(page, home, told)
     step("a recovery phrase, typed back")
     page.goto(told["url"] + "settings/keys")
     page.get_by_role("button", name="Make a recovery phrase").first.click()
@@ -392,8 +419,81 @@ def set_up(page, home, told):
     page.get_by_role("button", name="Revoke grafana").click()
     expect(page.get_by_role("button", name="Revoke grafana")).to_have_count(0)
     # The pictures show what they did before.
-    home.run("set", "remove", "letters", "--yes")
+    home.run("set", "remove", "post", "--yes")
     home.run("remote", "remove", "nas")
+
+
+def uses_space(page, home, told):
+    step("what uses the space: into a folder, excluded from now on, and purged after its path is typed")
+    page.goto(told["url"])
+    page.get_by_role("link", name="What uses it main").click()
+    page.get_by_role("button", name="Calculate").click()
+    expect(page.locator("table.space")).to_be_visible(timeout=60_000)
+    check_axe(page, "space")
+    page.locator("table.space").get_by_role("link", name="pages/", exact=False).first.click()
+    page.get_by_role("button", name="Calculate").click()
+    expect(page.locator("table.space")).to_contain_text("page.html", timeout=60_000)
+    page.get_by_role("link", name=re.compile("Exclude from now on.*page.html")).click()
+    expect(page.locator(".diff").first).to_contain_text("pages/page.html")
+    check_axe(page, "exclude")
+    page.get_by_role("button", name="Save documents").click()
+    expect(page.get_by_role("status")).to_contain_text("leaves out")
+    page.get_by_role("link", name=re.compile("Purge.*page.html")).click()
+    check_axe(page, "purge")
+    page.get_by_role("button", name="See what would go").click()
+    expect(page.get_by_role("button", name="Purge it now")).to_be_visible(timeout=60_000)
+    check_axe(page, "purge found")
+    page.get_by_role("textbox", name="To remove it").fill("page.html")
+    page.get_by_role("button", name="Purge it now").click()
+    expect(page.get_by_role("alert")).to_contain_text("not the path")
+    page.get_by_role("textbox", name="To remove it").fill(str(home.folder / "Documents/pages/page.html"))
+    page.get_by_role("button", name="Purge it now").click()
+    expect(page.locator(".note.good")).to_contain_text("taken out of", timeout=60_000)
+    home.run("set", "edit", "documents", "--exclude", "*.tmp")
+    # The files of runs whose snapshots were changed by the purge can't be listed any more.
+    home.run("run", "documents")
+    # Kept for the picture.
+    page.goto(told["url"] + "space?remote=main")
+    page.get_by_role("button", name="Calculate").click()
+    expect(page.locator("table.space")).to_be_visible(timeout=60_000)
+
+
+def renames(page, home, told):
+    step("a set gets another name, and keeps its history")
+    page.goto(told["url"] + "sets/edit/letters")
+    page.get_by_label("Name of the set").fill("post")
+    expect(page.locator(".answer").nth(3)).to_contain_text("former-names", timeout=20_000)
+    page.get_by_role("button", name="Save").last.click()
+    expect(page.get_by_role("heading", name="post")).to_be_visible()
+
+
+def follows(page, home, told):
+    """What a command does, or somebody writes into the file, shows at once on each page."""
+    step("each page follows commands and the settings file by itself")
+    page.goto(told["url"] + "history")
+    home.run("check")
+    expect(page.locator("table.jobs tbody tr").first).to_contain_text("check", timeout=20_000)
+    page.goto(told["url"] + "destinations")
+    drill = page.locator("section.set").first.locator("dt", has_text="Last restore drill").locator("+ dd")
+    expect(drill).to_contain_text("never")
+    home.run("drill")
+    expect(drill).to_contain_text("just now", timeout=20_000)
+    page.goto(told["url"])
+    home.run("drill")
+    expect(page.locator(".events li").first).to_contain_text("drill", timeout=20_000)
+    page.goto(told["url"] + "sets")
+    home.run("set", "edit", "mail", "--tag", "seen")
+    expect(page.get_by_text("seen", exact=True)).to_be_visible(timeout=20_000)
+    file = home.folder / ".config/dedup/dedup.toml"
+    before = file.read_text()
+    file.write_text(before.replace('exclude = ["*.tmp"]', 'exclude = ["*.tmp", "*.bak"]').replace('"seen"', '"seen too"'))
+    expect(page.get_by_text("*.bak")).to_be_visible(timeout=20_000)
+    page.goto(told["url"] + "destinations")
+    file.write_text(file.read_text() + f'[remotes.extra]\nurl = "{home.folder}/extra"\n')
+    expect(page.get_by_role("heading", name="extra")).to_be_visible(timeout=20_000)
+    file.write_text(before)
+    home.run("set", "edit", "mail", "--tag", "")
+    expect(page.get_by_role("heading", name="extra")).to_have_count(0, timeout=20_000)
 
 
 def look_into(page, home, told):
@@ -433,6 +533,18 @@ def look_into(page, home, told):
         else:
             expect(frame.locator("rect")).to_be_visible()
         check_axe(page, f"preview of {name}")
+    step("a PDF in the browser's own viewer, or the download where there is none")
+    page.goto(told["url"] + "restore")
+    page.locator(".entries").get_by_role("link", name="pages/").click()
+    page.locator(".entries").get_by_role("link", name="scan.pdf", exact=True).click()
+    has_viewer = page.evaluate("navigator.pdfViewerEnabled")
+    expect(page.locator("iframe.preview")).to_be_visible(visible=has_viewer)
+    expect(page.locator("#no-pdf")).to_be_visible(visible=not has_viewer)
+    page.go_back()
+    page.locator(".entries").get_by_role("link", name="drawing.svg", exact=True).wait_for()
+    page.goto(told["url"] + "restore")
+    page.locator(".entries").get_by_role("link", name="写真/").click()
+    page.locator(".entries").get_by_role("link", name="富士山.jpg", exact=True).click()
     page.wait_for_timeout(300)
     assert not opened and page.title().startswith("富士山.jpg"), (opened, page.title())
     step("deleted and hidden files, and the basket as an archive")
@@ -474,7 +586,7 @@ def pictures(page, home, told):
     latest = json.loads(home.run("history", "--set", "documents", "--limit", "1", "--json").splitlines()[0])["id"]
     pages = {"home": "", "restore": "restore", "history": "history", "job": f"history/{latest}?files=all",
              "sets": "sets", "search": "search?q=contract.txt", "set": "sets/edit/documents",
-             "destinations": "destinations", "destination": "destinations/new", "machines": "machines",
+             "destinations": "destinations", "space": "space?remote=main", "destination": "destinations/new", "machines": "machines",
              "settings": "settings", "keys": "settings/keys", "logs": "settings/logs", "file": "settings/file"}
     # Looked at, and not kept.
     others = ("destination", "keys", "logs", "file")
@@ -536,17 +648,20 @@ def main():
         home.storage()
         with console(home) as (told, program), sync_playwright() as playwright:
             step(f"started in {told['took'] * 1000:.0f} ms")
-            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium",
+                                                 args=["--no-sandbox", *home.trust()])
             context = browser.new_context(viewport=WIDE, color_scheme="light", timezone_id="Asia/Tokyo")
+            assert told["url"].startswith("https://" if BY_TLS else "http://")
             page = context.new_page()
             said = []
-            # A save that is refused is said so by its status, too.
+            # A save or a purge that is refused is said so by its status, too.
             page.on("console", lambda message: said.append(message.text)
-                    if message.type == "error" and "409" not in message.text else None)
+                    if message.type == "error" and not re.search("status of (409|422)", message.text) else None)
             page.on("pageerror", lambda error: said.append(str(error)))
             first_visit(page, told)
             walk(page, home, told)
             look_into(page, home, told)
+            follows(page, home, told)
             set_up(page, home, told)
             pictures(page, home, told)
             memory = Path(f"/proc/{program.pid}/status").read_text()

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Sees to it that what the build needs is there: Rust, a C and C++ compiler, and libclang, which the bindings of
-# RocksDB are made with. Does nothing, quickly, when all is there.
+# Sees to it that what is needed is there. 'setup.sh build': what the build needs, that is Rust, a C and C++ compiler, and
+# libclang, which the bindings of RocksDB are made with. Without an argument also what the tests need. Does nothing,
+# quickly, when all is there.
 set -euo pipefail
 PATH=${HOME:+$HOME/.cargo/bin:}$PATH
 
@@ -20,19 +21,22 @@ have() { command -v "$1" >/dev/null 2>&1; }
 if ! have cc || ! have c++; then missing+=(g++); fi
 have make || missing+=(make)
 have_libclang || missing+=(libclang-dev)
-# The tests compare restored trees with it, as a second opinion.
-have rsync || missing+=(rsync)
-# The models of the protocol (docs/model) are Python.
-have python3 || missing+=(python3)
-# The tests move a program's clock, and talk to a private D-Bus.
-have faketime || missing+=(faketime)
-have dbus-daemon || missing+=(dbus-daemon)
-# They ask servers with it.
-have curl || missing+=(curl)
-# They back up file systems that they make.
-have mkfs.btrfs || missing+=(btrfs-progs)
-# cargo-deny reads advisories from a repository of git's, which the tests make.
-have git || missing+=(git)
+if [ "${1:-}" != build ]; then
+    # The tests compare restored trees with it, as a second opinion.
+    have rsync || missing+=(rsync)
+    # The models of the protocol (docs/model) are Python.
+    have python3 || missing+=(python3)
+    # The tests move a program's clock, and talk to a private D-Bus.
+    have faketime || missing+=(faketime)
+    have dbus-daemon || missing+=(dbus-daemon)
+    # They ask servers with it.
+    have curl || missing+=(curl)
+    # They back up file systems that they make.
+    have mkfs.btrfs || missing+=(btrfs-progs)
+    have mkntfs || missing+=(ntfs-3g)
+    # cargo-deny reads advisories from a repository of git's, which the tests make.
+    have git || missing+=(git)
+fi
 
 if [ "${#missing[@]}" -gt 0 ]; then
     if ! have apt-get; then
@@ -49,8 +53,9 @@ if [ "${#missing[@]}" -gt 0 ]; then
         fi
         sudo=(sudo)
     fi
-    # Compiles RocksDB from a cache the second time.
-    have ccache || missing+=(ccache)
+    # Compiles RocksDB from a cache the second time. Where it was compiled without, it would be compiled again.
+    compgen -G "${CARGO_TARGET_DIR:-$HOME/.cache/dedup/target}/release/build/librocksdb-sys-*" >/dev/null ||
+        have ccache || missing+=(ccache)
     say "Installing ${missing[*]} ..."
     "${sudo[@]}" apt-get update -qq
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The campaigns of docs/reliability.md, for hours: each goes on through seeds that it has not had, one after the other,
 # until TORTURE_HOURS (default 8) are over or something is found. As many lanes at a time as there are pairs of
-# processors (or TORTURE_LANES). May be stopped and started again: what was done is in TORTURE_DIR, and so are the words
-# of what failed, which name the seed.
+# processors (or TORTURE_LANES). TORTURE_ONLY="crashes faults" runs only these. May be stopped and started again: what
+# was done is in TORTURE_DIR, and so are the words of what failed, which name the seed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$HOME/.cache/dedup/target}
@@ -15,12 +15,22 @@ mkdir -p "$dir"
 campaigns=(
     'crashes whole simulated::a_crash_at_every_change_of_every_job'
     'faults whole simulated::every_fault_at_every_operation_of_every_job'
+    'follower-crashes whole followers::a_crash_at_every_change_of_both_destinations'
+    'follower-faults whole followers::every_fault_at_every_operation_of_both_destinations'
     'orders whole schedules::nothing_is_lost_in_any_order'
     'scenes whole scenes::nothing_is_lost_at_any_turn'
     'kills whole killed::'
     'restores engine restore::tests::deaths::'
     'power engine restore::tests::power::'
 )
+if [ -n "${TORTURE_ONLY:-}" ]; then
+    wanted=()
+    for campaign in "${campaigns[@]}"; do
+        case " $TORTURE_ONLY " in *" ${campaign%% *} "*) wanted+=("$campaign") ;; esac
+    done
+    [ ${#wanted[@]} -gt 0 ] || { echo "there is no campaign $TORTURE_ONLY"; exit 2; }
+    campaigns=("${wanted[@]}")
+fi
 tests_of() {
     cargo test --release --locked "$@" --no-run --message-format=json |
         sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1

@@ -1,6 +1,7 @@
 //! Every cause of trouble against every command: the exit code, the message, and that nothing is called damaged that is
 //! not. The table of expectations is the one in docs/reliability.md.
 
+mod services;
 mod table;
 
 use self::table::{Row, rows};
@@ -25,7 +26,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_dedup-under-test");
 const AT_ONCE: usize = 8;
 
 /// The columns: names of commands, and their arguments.
-const COMMANDS: [(&str, &[&str]); 14] = [
+const COMMANDS: [(&str, &[&str]); 16] = [
     ("backup", &["backup", "docs"]),
     ("backup --also", &["backup", "docs", "--also", "BEHIND"]),
     ("restore", &["restore", "latest", "--target", "out"]),
@@ -36,6 +37,8 @@ const COMMANDS: [(&str, &[&str]); 14] = [
     ("diff", &["diff", "latest~1", "latest"]),
     ("stats", &["stats"]),
     ("check", &["check", "--read-data"]),
+    ("check --max-age", &["check", "--max-age", "30d"]),
+    ("drill", &["drill", "--scratch", "out"]),
     (
         "prune",
         &[

@@ -113,6 +113,8 @@ fn every_command() {
     let rows: &[&[&str]] = &[
         &["restore", "--target", "out"],
         &["tag", "--add", "x"],
+        &["tag", "--on", "docs/b", "--add", "y"],
+        &["tag", "--list"],
         &["stats"],
         &["check", "--read-data"],
         &["check", "latest", "--max-age", "30d"],

@@ -2,6 +2,8 @@
 //! and `/proc` are files of the test's, and its D-Bus is a private one.
 
 mod bus;
+mod rates;
+mod share;
 
 use crate::cli_runs::{YEARLY, history, known_for_long, state, words};
 use kit::generation::noise;

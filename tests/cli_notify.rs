@@ -1,6 +1,8 @@
 //! Messages about runs as somebody gets them: by mail, webhook and ping, from servers on loopback that write down what
 //! comes.
 
+mod ntfy;
+
 use kit::program::{Home, number, string};
 use kit::servers::ports;
 use kit::servers::postbox::{Certificate, Letter, Smtp, SmtpOptions, Web, base64};

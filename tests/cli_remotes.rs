@@ -165,6 +165,48 @@ fn each_has_its_own_retention() {
     home.ok(&["-r", "okinawa", "check", "--read-data"]);
 }
 
+/// From an append-only remote this machine removes nothing; the other one is as ever.
+#[test]
+fn nothing_is_removed_from_an_append_only_remote() {
+    let home = home();
+    for n in 0..3 {
+        home.write("docs/letter", format!("number {n}"));
+        home.ok(&["backup", "docs", "--also", "okinawa"]);
+    }
+    let text = settings(&home).replace("[remotes.okinawa]\n", "[remotes.okinawa]\nappend-only = true\n");
+    home.write(".config/dedup/dedup.toml", text);
+    let before = home.contents(&home.path("replica"));
+    let newest = ids(home.ok(&["-r", "okinawa", "snapshots", "--json"]))
+        .pop()
+        .unwrap();
+    let removals: [&[&str]; 5] = [
+        &["prune", "--keep-last", "1", "--yes"],
+        &["prune", "--gc-only"],
+        &["forget", &newest, "--yes"],
+        &["forget", "--keep-last", "1", "--prune"],
+        &["purge", "letter", "--yes"],
+    ];
+    for removal in removals {
+        for place in ["okinawa", "replica"] {
+            let refused = home.ends(2, &[&["-r", place], removal].concat());
+            let refused = refused.says(&["'okinawa' is append-only", "nothing was changed"]);
+            assert_eq!(refused.err.lines().count(), 1, "{}", refused.err);
+        }
+    }
+    home.ok(&["-r", "okinawa", "prune", "--keep-last", "1", "--dry-run"]);
+    assert!(before == home.contents(&home.path("replica")));
+    // Data is added as ever, and the other repository is pruned.
+    home.ok(&["backup", "docs", "--also", "okinawa"]);
+    home.ok(&["prune", "--keep-last", "1", "--keep-trash", "0s", "--yes"]);
+    assert_eq!(home.snapshots().len(), 1);
+    assert_eq!(ids(home.ok(&["-r", "okinawa", "snapshots", "--json"])).len(), 4);
+    let status = home.ok(&["status", "--json"]).summary();
+    assert_eq!(status["remotes"][0]["append_only"], true, "{status}");
+    assert!(home.ok(&["status"]).out.contains("okinawa (append-only)"));
+    let doctor = home.run(&["doctor"]);
+    assert!(doctor.out.contains("okinawa: append-only"), "{}", doctor.out);
+}
+
 #[test]
 fn settings_stay_as_they_are_written() {
     let home = home();

@@ -156,7 +156,7 @@ fn what_is_quiet_and_what_helps() {
     assert!(!home.ok(&["snapshots", "-q"]).out.is_empty());
     assert!(home.ok(&["help", "exit-codes"]).out.contains("130"));
     assert!(home.ok(&["help", "env"]).out.contains("DEDUP_PASSWORD_FD"));
-    assert!(home.ok(&["completions", "bash"]).out.contains("undelete"));
+    assert!(home.ok(&["completions", "bash"]).out.contains("dedup complete"));
     assert!(home.ok(&["version", "--json"]).objects()[0]["version"].is_string());
     let help = home.ok(&["--help"]).out;
     let (_, commands) = help.split_once("\nCommands:\n").unwrap();

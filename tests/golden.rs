@@ -1,8 +1,9 @@
 //! Repositories written by this and every earlier version, kept as files: all of them must be read for ever, and
 //! written on. `golden/v1` is made by `cargo test -p dedup-tests -- --ignored regenerate_golden`, which also makes what
-//! [`replicas`] and [`later`] read; once a format has been released its directory is never touched again.
+//! [`replicas`], [`later`] and [`records`] read; once a format has been released its directory is never touched again.
 
 mod later;
+mod records;
 mod replicas;
 
 use chunkstore::chunker::Bounds;
@@ -328,7 +329,7 @@ fn write_generation(machine: &Machine, remote: &Arc<dyn Remote>, source: &Path, 
 fn covers_everything(machine: &Machine, remote: &Arc<dyn Remote>) {
     let mut size = 0;
     // Parity is an option, and made of packs alone; lists of the forgotten are as small as marks. Overviews are in
-    // repositories on a network only, and records of machines are made by runs of sets.
+    // repositories on a network only (`golden/later.rs`), and records of machines came later (`golden/records.rs`).
     let elsewhere = [Kind::Parity, Kind::Forgotten, Kind::Overview, Kind::Machine];
     for kind in Kind::ALL.into_iter().filter(|kind| !elsewhere.contains(kind)) {
         let objects = listed(&**remote, kind).unwrap();

@@ -83,6 +83,7 @@ impl Place {
             permissions: Permissions::Original,
             also: Vec::new(),
             verify: true,
+            in_place: false,
             dry_run: false,
         }
     }

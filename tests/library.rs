@@ -99,7 +99,10 @@ fn from_creation_to_prune() {
         .unwrap();
     assert_eq!((length, content.as_slice()), (5, &b"first"[..]));
 
-    let request = RestoreRequest::new(scene.path("target")).below(&source).verify();
+    let request = RestoreRequest::new(scene.path("target"))
+        .below(&source)
+        .verify()
+        .in_place();
     let restored = repository.restore(first, request, &Quiet).unwrap();
     assert_eq!((restored.files_restored, restored.problems), (2, 0));
     assert_eq!(std::fs::read(scene.path("target/sub/b")).unwrap(), [7; 100_000]);

@@ -116,6 +116,7 @@ fn settings_survive_a_power_cut() {
         url: "/new".to_string(),
         keys: Vec::new(),
         quota: None,
+        append_only: false,
     };
     for at in 0..=4 {
         for lose_names in [true, false] {

@@ -365,6 +365,32 @@ fn a_hurt_generation_keeps_no_other() {
     pair.verify(&pair.second(), true, "without the hurt one");
 }
 
+/// What was hurt when a later one was brought comes all the same, once the origin is repaired.
+#[test]
+fn a_hurt_generation_comes_once_it_is_repaired() {
+    let mut pair = Pair::new(1);
+    pair.bring();
+    let before = listed(&pair.first, Kind::Pack).unwrap();
+    pair.backup(2);
+    let mut away = Vec::new();
+    for (name, size) in listed(&pair.first, Kind::Pack).unwrap() {
+        if !before.contains(&(name.clone(), size)) {
+            away.push((name.clone(), pair.first.get(&name, size as usize).unwrap()));
+            pair.first.delete(&name).unwrap();
+        }
+    }
+    pair.backup(3);
+    let done = pair.bring();
+    assert_eq!((done.snapshots, done.behind, done.damaged), (1, 1, 1));
+    assert_eq!(pair.bring().behind, 1, "it is still lacking");
+    for (name, bytes) in away {
+        pair.first.put(&name, &bytes).unwrap();
+    }
+    let done = pair.bring();
+    assert_eq!((done.snapshots, done.behind), (1, 0));
+    pair.verify(&pair.second(), true, "repaired");
+}
+
 /// Restores the newest generation from the first, with the second to turn to.
 fn restored(pair: &Pair, first: Arc<dyn Remote>, second: &str) -> (engine::Result<restore::Summary>, usize) {
     let others = vec![("second".to_string(), second.to_string())];

@@ -1,6 +1,7 @@
 //! The program restores: killed at random moments, without rights, without a cache, from a repository of which parts
 //! can't be read. Nothing is lost, and nothing false is reported.
 
+mod large;
 mod reading;
 mod rights;
 

@@ -5,23 +5,13 @@
 //! A case is named by its seed, its job, and where it was broken; these give the same case again.
 
 use chunkstore::simulation::{self, Left, LocalEnd};
-use kit::random::{Random, seeds};
+use kit::random::{Random, campaign};
 use kit::remotes::{StorageFault, When};
 use kit::world::{Job, World, reseed};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 const CRASHES: u64 = 10_000;
 const FAULTS: u64 = 7200;
 const LOCAL: u64 = 500;
-
-const CRASH: [(When, bool); 6] = [
-    (When::Before, false),
-    (When::Within, false),
-    (When::After, false),
-    (When::Before, true),
-    (When::Within, true),
-    (When::After, true),
-];
 
 /// Ends the job at each of its changes, each way. Returns how many crashes there were.
 fn crash_everywhere(job: Job, seed: u64) -> u64 {
@@ -31,7 +21,7 @@ fn crash_everywhere(job: Job, seed: u64) -> u64 {
     let mut crashes = 0u64;
     for at in 0.. {
         let before = crashes;
-        for (way, (when, power)) in CRASH.into_iter().enumerate() {
+        for (way, (when, power)) in When::WITH_POWER.into_iter().enumerate() {
             let context = format!("{context}, {when:?} change {at}, power cut {power}");
             reseed(&context);
             let mut fork = world.fork(at * 10 + way as u64);
@@ -39,7 +29,7 @@ fn crash_everywhere(job: Job, seed: u64) -> u64 {
             let mut random = Random::new(seed ^ (at << 8) ^ way as u64);
             if random.chance(30) {
                 let again = format!("{context}, and again");
-                let (at, (when, power)) = (random.below(12), CRASH[random.below(6) as usize]);
+                let (at, (when, power)) = (random.below(12), When::WITH_POWER[random.below(6) as usize]);
                 crashes += u64::from(broken_once(&mut fork, job, at, when, power, &again));
             }
             if random.chance(20) {
@@ -133,41 +123,40 @@ fn crash_in_local_files(job: Job, seed: u64) -> u64 {
     crashes
 }
 
-/// Plays jobs with one seed after another on two threads, until there were enough cases.
-fn campaign(what: &str, wanted: u64, play: fn(Job, u64) -> u64) {
-    let range = seeds(wanted);
-    let (first, wanted) = (range.start, range.end - range.start);
-    let (next, cases) = (AtomicU64::new(0), AtomicU64::new(0));
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while cases.load(Relaxed) < wanted {
-                    let unit = next.fetch_add(1, Relaxed);
-                    let job = Job::ALL[(unit % Job::ALL.len() as u64) as usize];
-                    cases.fetch_add(play(job, first + unit / Job::ALL.len() as u64), Relaxed);
-                }
-            });
-        }
-    });
-    let (units, cases) = (next.load(Relaxed), cases.load(Relaxed));
-    let seeds = units.div_ceil(Job::ALL.len() as u64);
-    println!("{what}: {cases} cases, seeds {first} to {}", first + seeds - 1);
-    assert!(cases >= wanted, "{cases}");
-}
-
 #[test]
 fn a_crash_at_every_change_of_every_job() {
-    campaign("crashes", CRASHES, crash_everywhere);
+    campaign("crashes", CRASHES, &Job::ALL, crash_everywhere);
 }
 
 #[test]
 fn a_crash_in_every_local_file_of_every_job() {
-    campaign("local", LOCAL, crash_in_local_files);
+    campaign("local", LOCAL, &Job::ALL, crash_in_local_files);
 }
 
 #[test]
 fn every_fault_at_every_operation_of_every_job() {
-    campaign("faults", FAULTS, fail_everywhere);
+    campaign("faults", FAULTS, &Job::ALL, fail_everywhere);
+}
+
+/// A copy of a machine has its index, and what one of the copies adds to it no other has.
+#[test]
+fn a_copied_machine_has_the_index_of_the_first() {
+    reseed("a copied machine");
+    let world = World::before(Job::Backup, 5);
+    let operations = |lose: bool| {
+        let mut fork = world.fork(1);
+        if lose {
+            fork.machine.lose_cache();
+        }
+        reseed("a copied machine's backup");
+        fork.run(Job::Backup).unwrap();
+        fork.verify("copied", true);
+        fork.storage.operations()
+    };
+    let with_index = operations(false);
+    assert_eq!(operations(false), with_index);
+    assert!(operations(true) > with_index, "{with_index}");
+    simulation::seed(None);
 }
 
 /// The same case is the same storage in the end. Unless another test starts a process right then, which holds our locks

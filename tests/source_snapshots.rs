@@ -1,6 +1,8 @@
 //! Sources that are read in snapshots of their file system, on a real btrfs in a file. Needs root, `mkfs.btrfs` and `btrfs`;
 //! where one of them is missing, the tests that need them say so and do nothing.
 
+mod zfs;
+
 use kit::program::{Home, number, string};
 use std::fs;
 use std::io::Write;
@@ -61,8 +63,13 @@ fn snapshots(home: &Home) -> Vec<PathBuf> {
     paths.filter(|path| path.is_dir()).collect()
 }
 
-/// A backup that has made its snapshot and now waits for somebody to write into a FIFO.
+/// A backup that has made its snapshot and now waits for somebody to write into a FIFO: with one worker, before it reads
+/// anything else.
 fn held(home: &Home, source: &str) -> Child {
+    held_with(home, source, &[])
+}
+
+fn held_with(home: &Home, source: &str, more: &[&str]) -> Child {
     let fifo = home.text("fifo");
     if !Path::new(&fifo).exists() {
         assert!(run("mkfifo", &[&fifo]));
@@ -76,8 +83,19 @@ fn held(home: &Home, source: &str) -> Child {
         &fifo,
     ];
     let before = snapshots(home);
-    let child = home
-        .command(&args)
+    let program = home.command(&[&args[..], more].concat());
+    let mut one_core = Command::new("taskset");
+    one_core
+        .args(["-c", "0"])
+        .arg(program.get_program())
+        .args(program.get_args())
+        .current_dir(home.path("."))
+        .env_clear()
+        .stdin(Stdio::null());
+    for (name, value) in program.get_envs() {
+        one_core.env(name, value.unwrap_or_default());
+    }
+    let child = one_core
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -119,6 +137,60 @@ fn what_is_written_during_the_run_is_not_in_it() {
     assert!(!listed.contains(SNAPSHOTS), "{listed}");
     assert_eq!(snapshots(&home), [] as [PathBuf; 0]);
     home.ok(&["check", "--read-data"]);
+}
+
+/// Attributes of a directory that is read in a snapshot are those of the snapshot: of the source itself, and of a subvolume
+/// below it, of which the snapshot above has no more than an empty directory.
+#[test]
+fn attributes_are_of_the_same_moment() {
+    let home = home();
+    let Some(_mounted) = btrfs(&home) else { return };
+    let source = home.text("mnt/vol/src");
+    assert!(run(
+        "btrfs",
+        &["subvolume", "create", &home.text("mnt/vol/src/vm")]
+    ));
+    assert!(run(
+        "btrfs",
+        &["subvolume", "create", &home.text("mnt/vol/src/out")]
+    ));
+    home.write("mnt/vol/src/out/file", "left out");
+    let mark = |path: &str, name: &str, value: &[u8]| {
+        rustix::fs::setxattr(home.path(path), name, value, rustix::fs::XattrFlags::empty()).unwrap();
+    };
+    for path in ["mnt/vol/src", "mnt/vol/src/vm"] {
+        mark(path, "user.state", b"before");
+    }
+    mark("mnt/vol/src/out", "user.nobackup", b"");
+    let child = held_with(&home, &source, &["--exclude-if-xattr", "user.nobackup"]);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    for below in ["vm", "out"] {
+        let folder = home.path("mnt/vol/src").join(below).join(SNAPSHOTS);
+        let is_made = || fs::read_dir(&folder).is_ok_and(|entries| entries.count() == 2);
+        while !is_made() {
+            assert!(Instant::now() < deadline, "no snapshot of {below} was made");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+    for path in ["mnt/vol/src", "mnt/vol/src/vm"] {
+        mark(path, "user.state", b"after");
+    }
+    fs::File::options()
+        .write(true)
+        .open(home.path("fifo"))
+        .unwrap()
+        .write_all(b"go")
+        .unwrap();
+    let done = child.wait_with_output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    home.ok(&["restore", "--target", &home.text("mnt/back")]);
+    let back = |name: &str| format!("mnt/back{}{name}", home.text("mnt/vol/src"));
+    for name in ["", "/vm"] {
+        let mut value = [0; 16];
+        let len = rustix::fs::getxattr(home.path(back(name)), "user.state", &mut value).unwrap();
+        assert_eq!(&value[..len], b"before", "src{name}");
+    }
+    assert!(!home.path(back("/out")).exists());
 }
 
 /// A run that is killed leaves its snapshot, and the next one deletes it, but not that of a run that lives.

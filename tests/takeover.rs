@@ -1,6 +1,8 @@
 //! Machines record their settings and the state of their sets in the repository: another machine takes one's place with
 //! nothing but the URL and a key, and `status --all-hosts` shows a machine that never completed a backup.
 
+mod replica;
+
 use chunkstore::id::RecordName;
 use chunkstore::remote::{Kind, Memory, ObjectName, Remote};
 use chunkstore::{Error as StoreError, RepoId};
@@ -292,7 +294,7 @@ impl Scene {
         let records = machines::newest(&self.repo()).unwrap();
         let mut texts = records.newest.into_iter().filter_map(|one| match one.content {
             RecordContent::Settings(text) => Some(text),
-            RecordContent::State(_) => None,
+            RecordContent::State(_) | RecordContent::PathTags(_) => None,
         });
         (texts.next_back(), records.unreadable.len())
     }

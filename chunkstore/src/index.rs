@@ -26,6 +26,7 @@ pub use crate::dbdir::DatabaseDir;
 use crate::dbdir::{COPIES, FILES_LEAST, FILES_MOST, prepare_threads};
 use crate::descriptors::{self, Permit};
 use crate::error::{Error, IndexFault, Operation, Result};
+use crate::families::FAMILIES;
 use crate::id::{ChunkId, ContentHash, IndexId, PackId, RepoId};
 use crate::indexfile::{IndexEntry, IndexSegment, PackRecord};
 use crate::pack::Class;
@@ -34,7 +35,9 @@ use crate::platform::lock;
 use crate::simulation;
 use crate::smallfile::Part;
 use parking_lot::Mutex;
-use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, Options, SliceTransform, WriteBatch};
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, Env, Options, SliceTransform, WriteBatch,
+};
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::path::Path;
@@ -206,14 +209,21 @@ fn wipe(dir: &Path) -> Result<()> {
 }
 
 fn open_db(home: &DatabaseDir, repo: &RepoId, files: usize) -> Result<Arc<DB>> {
-    let dir = home.database();
-    if let Some(db) = simulation::still_open(dir) {
-        return Ok(db);
-    }
     prepare_threads()?;
+    let db = simulation::database(home.database(), |dir| open_at(dir, home.env(), files))?;
+    let stamp = [SCHEMA, repo.as_bytes()].concat();
+    match db.get(b"schema").map_err(failed)? {
+        None => db.put(b"schema", &stamp).map_err(failed)?,
+        Some(found) if found == stamp => {}
+        Some(_) => return Err(Error::Index(IndexFault::OtherSchema)),
+    }
+    Ok(db)
+}
+
+fn open_at(dir: &Path, env: Option<&Env>, files: usize) -> Result<DB> {
     let cache = Cache::new_lru_cache(CACHE_BYTES);
     let mut options = table_options(&cache);
-    if let Some(env) = home.env() {
+    if let Some(env) = env {
         options.set_env(env);
     }
     options.create_if_missing(true);
@@ -230,19 +240,8 @@ fn open_db(home: &DatabaseDir, repo: &RepoId, files: usize) -> Result<Arc<DB>> {
     options.set_db_write_buffer_size(16 << 20);
     options.set_max_total_wal_size(16 << 20);
     options.set_manifest_preallocation_size(64 << 10);
-    let families = [
-        "default", "chunks", "copies", "packs", "segments", "files", "parts",
-    ]
-    .map(|name| ColumnFamilyDescriptor::new(name, family_options(name, &cache)));
-    let db = Arc::new(DB::open_cf_descriptors(&options, dir, families).map_err(failed)?);
-    let stamp = [SCHEMA, repo.as_bytes()].concat();
-    match db.get(b"schema").map_err(failed)? {
-        None => db.put(b"schema", &stamp).map_err(failed)?,
-        Some(found) if found == stamp => {}
-        Some(_) => return Err(Error::Index(IndexFault::OtherSchema)),
-    }
-    simulation::keep_open(dir, &db);
-    Ok(db)
+    let families = FAMILIES.map(|name| ColumnFamilyDescriptor::new(name, family_options(name, &cache)));
+    DB::open_cf_descriptors(&options, dir, families).map_err(failed)
 }
 
 /// What is looked up by the beginning of its key has its filter by that.

@@ -14,6 +14,7 @@ pub mod config;
 #[doc(hidden)]
 pub mod dbdir;
 pub mod error;
+mod families;
 #[doc(hidden)]
 pub mod frame;
 pub mod id;

@@ -7,10 +7,10 @@
 //!
 //! The first two hold for one thread, and for the committing thread of a writer that was begun on it.
 
-use rocksdb::DB;
 use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
+#[cfg(not(feature = "simulation"))]
+use {crate::error::Result, rocksdb::DB, std::sync::Arc};
 
 /// A rule of the protocol in docs/invariants.md, without which data is lost: each must be missed by the tests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,8 +56,14 @@ impl Rule {
 }
 
 #[cfg(feature = "simulation")]
+mod databases;
+#[cfg(feature = "simulation")]
 mod power;
 
+#[cfg(feature = "simulation")]
+pub(crate) use databases::{close, database};
+#[cfg(feature = "simulation")]
+pub use databases::{close_below, copy_below, keep_open_below};
 #[cfg(feature = "simulation")]
 pub use on::*;
 #[cfg(feature = "simulation")]
@@ -124,19 +130,14 @@ pub(crate) fn local_step(
     step()
 }
 
-/// A database that was kept open: none, outside a simulation.
+/// Opens the database of a directory.
 #[cfg(not(feature = "simulation"))]
 #[inline(always)]
-pub(crate) fn still_open(_: &Path) -> Option<Arc<DB>> {
-    None
+pub(crate) fn database(dir: &Path, open: impl Fn(&Path) -> Result<DB>) -> Result<Arc<DB>> {
+    open(dir).map(Arc::new)
 }
 
-/// Nothing, outside a simulation.
-#[cfg(not(feature = "simulation"))]
-#[inline(always)]
-pub(crate) fn keep_open(_: &Path, _: &Arc<DB>) {}
-
-/// Nothing, outside a simulation.
+/// Called before the files of a database are removed: nothing, outside a simulation.
 #[cfg(not(feature = "simulation"))]
 #[inline(always)]
 pub(crate) fn close(_: &Path) {}
@@ -148,18 +149,14 @@ pub fn source_was_read(_: &File, _: fn(&File) -> std::io::Result<(u64, u64)>) {}
 
 #[cfg(feature = "simulation")]
 mod on {
-    use super::{Arc, DB, File, Path, Rule};
+    use super::{File, Path, Rule};
     use parking_lot::Mutex;
     use std::cell::{Cell, RefCell};
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeSet;
     use std::io;
-    use std::path::PathBuf;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     use std::time::{Duration, SystemTime};
-
-    /// Opening a database takes longer than most of what is simulated, so those below some folders are kept open:
-    /// folder to databases.
-    static KEPT: Mutex<BTreeMap<PathBuf, BTreeMap<PathBuf, Arc<DB>>>> = Mutex::new(BTreeMap::new());
 
     /// Files that change each time they are read, by their identity.
     static RESTLESS: Mutex<BTreeSet<(u64, u64)>> = Mutex::new(BTreeSet::new());
@@ -179,39 +176,6 @@ mod on {
             // If it can't be changed, the test that asked for it fails.
             let _changed = file.set_modified(SystemTime::UNIX_EPOCH + round);
         }
-    }
-
-    /// From now on databases below `folder` stay open, until they are wiped or [`close_below`] is called.
-    pub fn keep_open_below(folder: &Path) {
-        KEPT.lock().insert(folder.to_path_buf(), BTreeMap::new());
-    }
-
-    /// Closes what was kept open below `folder`; what is opened there later is kept open again if `still`.
-    pub fn close_below(folder: &Path, still: bool) {
-        let mut kept = KEPT.lock();
-        let closed = kept.remove(folder);
-        if still && closed.is_some() {
-            kept.insert(folder.to_path_buf(), BTreeMap::new());
-        }
-    }
-
-    pub(crate) fn still_open(dir: &Path) -> Option<Arc<DB>> {
-        let kept = KEPT.lock();
-        kept.values().find_map(|databases| databases.get(dir).cloned())
-    }
-
-    pub(crate) fn keep_open(dir: &Path, db: &Arc<DB>) {
-        let mut kept = KEPT.lock();
-        let folder = kept.iter_mut().find(|(folder, _)| dir.starts_with(folder));
-        if let Some((_, databases)) = folder {
-            databases.insert(dir.to_path_buf(), db.clone());
-        }
-    }
-
-    pub(crate) fn close(dir: &Path) {
-        KEPT.lock().values_mut().for_each(|databases| {
-            databases.remove(dir);
-        });
     }
 
     /// How a process leaves the local file in whose writing it ends.

@@ -139,6 +139,12 @@ pub struct Global {
     /// Show no progress
     #[arg(long, global = true)]
     pub no_progress: bool,
+    /// Without effect, because there are no locks; for scripts written for restic
+    #[arg(long, global = true, hide = true)]
+    pub no_lock: bool,
+    /// Without effect, because there are no locks; for scripts written for restic
+    #[arg(long, global = true, hide = true, value_name = "DURATION")]
+    pub retry_lock: Option<String>,
 }
 
 impl From<&Global> for RepositoryOptions {
@@ -178,6 +184,9 @@ pub enum Command {
     Schedule(runs::ScheduleCommand),
     /// Open the console: a local web page to watch, browse and restore
     Console(program::ConsoleArgs),
+    /// Show an icon in the desktop's panel: the state of the backups, with a menu to open the console, pause and stop
+    #[command(after_help = TRAY_HELP)]
+    Tray,
     /// Run what is due, every minute, until stopped: for machines without a usable scheduler
     #[command(after_help = AGENT_HELP)]
     Agent,
@@ -229,7 +238,7 @@ pub enum Command {
     Unprotect(ProtectArgs),
     /// Remove files and directories from all snapshots; the next prune frees their data
     Purge(paths::PurgeArgs),
-    /// Apply a retention policy, if one is given, then free the data that no snapshot needs
+    /// Apply a retention policy, the one that is given or those of the sets, then free the data that no snapshot needs
     Prune(PruneArgs),
     /// Check the repository for damage
     Check(CheckArgs),
@@ -261,6 +270,9 @@ pub enum Command {
     Bench(BenchArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
+    /// Print what can follow an unfinished command line; for the scripts that 'completions' prints
+    #[command(hide = true)]
+    Complete(program::CompleteArgs),
     /// Do nothing, because there are no locks; for scripts written for restic
     #[command(hide = true)]
     Unlock,
@@ -275,6 +287,9 @@ pub enum Command {
 const TAKEOVER_HELP: &str = "A machine records its settings at the destinations of its sets whenever it runs them; secrets \
     are not recorded. On a new machine, say where the repository is and what opens it:\n\n    \
     dedup -r URL --key-file FILE takeover HOST\n\nIt lists what this machine still needs: keys, passwords, sources.";
+const TRAY_HELP: &str = "It needs a panel that shows icons by StatusNotifierItem: KDE, Xfce, Cinnamon, MATE and others, and GNOME with \
+    the extension AppIndicator. Let the desktop start it with your session.";
+
 const AGENT_HELP: &str = "Start it with your session, or let a supervisor keep it running. SIGTERM ends it, and a run at its next safe \
     point. Beside a timer it does no harm: no run begins twice.";
 
@@ -285,7 +300,7 @@ impl Command {
             Command::Version(args) => !args.check,
             command => matches!(
                 command,
-                Command::Help(_) | Command::About | Command::Completions(_)
+                Command::Help(_) | Command::About | Command::Completions(_) | Command::Complete(_)
             ),
         }
     }
@@ -348,7 +363,11 @@ pub struct UndeleteArgs {
 }
 
 #[derive(Args, Clone, Debug)]
-#[command(group = clap::ArgGroup::new("change").multiple(true).required(true).args(["add", "remove", "set"]))]
+#[command(group = clap::ArgGroup::new("change").multiple(true).required(true).args(["add", "remove", "set", "list"]))]
+#[command(
+    after_help = "A snapshot gets a new id when its tags change. With --on, a file or directory gets them, and has them in every snapshot \
+    of its host, older and later ones; 'dedup find --tag' finds it."
+)]
 pub struct TagArgs {
     /// Snapshots to change (default: all that match the filters)
     #[arg(value_name = "SNAPSHOT")]
@@ -362,6 +381,12 @@ pub struct TagArgs {
     /// Replace all tags with these; '' removes all
     #[arg(long, value_name = "TAG[,TAG]")]
     pub set: Vec<TagList>,
+    /// Change the tags of this file or directory, instead of those of snapshots (may be given several times)
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["snapshots", "tag", "path", "list"])]
+    pub on: Vec<PathBuf>,
+    /// List the files and directories that have tags
+    #[arg(long, conflicts_with_all = ["snapshots", "path", "add", "remove", "set"])]
+    pub list: bool,
     #[command(flatten)]
     pub filter: FilterArgs,
     /// Show what would be done; change nothing

@@ -4,11 +4,11 @@
 use crate::args::Global;
 use crate::output;
 use crate::progress::Watcher;
-use crate::render::decisions;
+use crate::render::{decisions, expiry};
 use serde_json::json;
 use service::catalogue::report::{keys as report, retention};
 use service::catalogue::{Cause, Lang, Question, notice as notice_text};
-use service::face::{Activity, Decisions, Face, Notice, Watch};
+use service::face::{Activity, Decisions, ExpiryNews, Face, Notice, Watch};
 use service::json;
 use service::platform::process::output_leads_nowhere;
 use service::repo::Repo;
@@ -87,6 +87,14 @@ impl Face for Terminal {
                 decisions::tables(self.lang, decisions, now, day)
             }
             (false, _) => Ok(()),
+        }
+    }
+
+    fn expiry(&self, news: &ExpiryNews<'_>) -> Result<(), Failure> {
+        match self.json() {
+            true => expiry::objects(news),
+            false if self.talks() => expiry::lines(self.lang, news, self.global.verbose > 0),
+            false => Ok(()),
         }
     }
 

@@ -79,7 +79,12 @@ class Live extends HTMLElement {
   changed() {
     const part = document.querySelector("[data-live]");
     if (!part) return;
-    if (part.dataset.live === "reload") location.reload();
+    if (part.dataset.live === "reload") {
+      // Not while somebody fills in a field.
+      const at = document.activeElement;
+      if (!at || !at.matches("input, select, textarea")) location.reload();
+      else at.addEventListener("blur", () => setTimeout(() => location.reload(), 1000), { once: true });
+    }
     // Not below the hands of somebody who is at a button of it.
     else htmx.trigger(part, "changed");
   }
@@ -165,9 +170,15 @@ if (link && location.hash.length > 1) {
   document.querySelector("input[name=password]").focus();
 }
 
+// A browser without a viewer would download the file as soon as the frame asks for it.
+const pdf = document.querySelector("iframe[data-pdf]");
+if (pdf && navigator.pdfViewerEnabled !== false) [pdf.hidden, pdf.src] = [false, pdf.dataset.pdf];
+else if (pdf) document.getElementById("no-pdf").hidden = false;
+
 // A button that needs something ticked.
 function needs() {
-  const picked = document.querySelectorAll("input[name=pick]:checked").length;
+  let picked = document.querySelectorAll("input[name=pick]:checked").length;
+  for (const grid of document.querySelectorAll("dd-grid")) picked += grid.picked ? grid.picked.size : 0;
   for (const button of document.querySelectorAll("[data-needs-pick]")) button.disabled = picked === 0;
 }
 document.addEventListener("change", needs);

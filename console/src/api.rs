@@ -1,7 +1,7 @@
 //! The same for programs: JSON with the fields that the commands have under `--json`, one object with a list where a
 //! command prints lines. `docs/console-api.md` documents each address.
 
-use crate::browse::{self, Spot};
+use crate::browse::{self, Spot, below};
 use crate::pages::home;
 use crate::reply::{answer, json as reply};
 use crate::visit::Visit;
@@ -15,7 +15,7 @@ use service::history::files::{BackupFiles, FileStatus, PAGE};
 use service::history::journal::Journal;
 use service::history::read::HistoryQuery;
 use service::runs::{control, status as runs};
-use service::{Context, Failure, json, objects, text};
+use service::{Context, Failure, json, list, objects, text};
 
 /// Rows that may be asked for at once.
 const ROWS_MAX: u64 = 1000;
@@ -79,10 +79,11 @@ fn row(row: &HistoryRow) -> Value {
 pub async fn history(visit: Visit) -> Response {
     object(visit, |visit, context| {
         let text = |name| visit.query.text(name).map(String::from);
+        let sets = text("set").map(|set| context.settings.names_of(&set));
         let page = Journal::of(&context.dirs()?).rows(&HistoryQuery {
             limit: visit.query.number("limit").unwrap_or(100).clamp(1, ROWS_MAX) as usize,
             id: String::new(),
-            set: text("set"),
+            sets: sets.unwrap_or_default(),
             kind: text("kind"),
             status: text("status"),
         })?;
@@ -171,12 +172,30 @@ pub async fn snapshots(visit: Visit) -> Response {
 pub async fn entries(visit: Visit) -> Response {
     object(visit, |visit, _| {
         let spot = Spot::of(&visit.query);
-        let skip = usize::try_from(visit.query.number("skip").unwrap_or_default()).unwrap_or(usize::MAX);
-        let repo = visit.app.open(&spot.remote)?;
-        let manifest = repo.manifest(browse::id(&spot.snapshot)?)?;
-        let (entries, more) = browse::folder(&repo, &manifest, &spot.path, (skip, ENTRIES))?;
-        let entries = entries.iter().map(|(path, entry)| json::node(path, entry));
-        Ok(json!({ "message_type": "summary", "entries": entries.collect::<Vec<Value>>(), "more": more }))
+        let spot = Spot { hidden: true, ..spot };
+        let number = |name| {
+            visit
+                .query
+                .number(name)
+                .map(|n| usize::try_from(n).unwrap_or(usize::MAX))
+        };
+        // `skip` is what `from` was called first.
+        let from = number("from").or(number("skip")).unwrap_or_default();
+        let count = number("count").unwrap_or(ENTRIES).min(ENTRIES);
+        let snapshot = visit.app.snapshot(&spot.remote, &spot.snapshot)?;
+        let (entries, total) = snapshot.range(&spot, from, count)?;
+        if total == 0 && spot.path != b"/" {
+            // An empty folder, or none.
+            browse::must_exist(&snapshot.repo, &snapshot.manifest, &spot.path)?;
+        }
+        let nodes = entries.iter();
+        let nodes = nodes.map(|entry| json::node(list::relative(&below(&spot.path, &entry.name)), entry));
+        Ok(json!({
+            "message_type": "summary",
+            "entries": nodes.collect::<Vec<Value>>(),
+            "total": total,
+            "more": from.saturating_add(entries.len()) < total,
+        }))
     })
     .await
 }

@@ -1,21 +1,27 @@
 //! What all requests share.
 
-use crate::browse::Repos;
+use crate::browse::{self, Repos};
 use crate::gate::Gate;
 use crate::jobs::Jobs;
+use crate::kept::KeptSpace;
+use crate::opened::{Opened, OpenedSnapshot};
 use crate::sessions::Sessions;
 use crate::tokens::Tokens;
 use jiff::Zoned;
+use serde_json::Value;
 use service::catalogue::Lang;
 use service::repo::Repo;
 use service::run::CancelToken;
 use service::settings::Settings;
 use service::{Context, Failure, notify};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 /// Streams of events at once; each browser needs one.
 const STREAMS_MAX: usize = 64;
+/// For a form to be here as a whole.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Requests that are worked on at once; the others wait.
 const WORKERS: usize = 16;
 
@@ -26,6 +32,10 @@ pub struct App {
     pub hosts: Hosts,
     /// Names of the cookies: a browser gives those of one port to all ports of a machine.
     pub cookie: String,
+    /// It is called by TLS.
+    pub is_secure: bool,
+    /// For a form to be here as a whole.
+    pub patience: Duration,
     pub gate: Gate,
     pub sessions: Sessions,
     pub tokens: Tokens,
@@ -33,33 +43,43 @@ pub struct App {
     pub licences: &'static str,
     pub jobs: Jobs,
     pub repos: Repos,
+    pub space: KeptSpace,
+    opened: Opened,
     pub streams: Arc<Semaphore>,
     pub workers: Arc<Semaphore>,
 }
 
 /// Names by which this console may be called.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Hosts {
-    /// Exactly these.
-    Listed(Vec<String>),
-    /// Behind a Unix socket: this machine's names with any port, since a tunnel may begin at any.
-    OfThisMachine,
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Hosts {
+    /// With their port, exactly like this.
+    pub places: Vec<String>,
+    /// With any port, since a tunnel or a router may begin at any.
+    pub names: Vec<String>,
 }
 
 impl Hosts {
-    pub fn have(&self, host: &str) -> bool {
-        match self {
-            Hosts::Listed(names) => names.iter().any(|name| name == host),
-            Hosts::OfThisMachine => {
-                let (name, port) = match host.strip_prefix("[::1]") {
-                    Some(rest) => ("[::1]", rest),
-                    None => host.split_at(host.find(':').unwrap_or(host.len())),
-                };
-                let is_port = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-                let is_right = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
-                is_right && ["127.0.0.1", "localhost", "[::1]"].contains(&name)
-            }
+    /// Behind a Unix socket: this machine's names.
+    pub fn of_this_machine() -> Hosts {
+        Hosts {
+            places: Vec::new(),
+            names: ["127.0.0.1", "localhost", "[::1]"].map(String::from).to_vec(),
         }
+    }
+
+    pub fn have(&self, host: &str) -> bool {
+        self.places.iter().any(|place| place == host) || self.have_name(host)
+    }
+
+    fn have_name(&self, host: &str) -> bool {
+        // An IPv6 address has colons of its own, between brackets.
+        let (name, port) = match host.split_once(']') {
+            Some((_, port)) => host.split_at(host.len() - port.len()),
+            None => host.split_at(host.find(':').unwrap_or(host.len())),
+        };
+        let is_port = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        let is_right = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+        is_right && self.names.iter().any(|known| known.eq_ignore_ascii_case(name))
     }
 }
 
@@ -71,12 +91,16 @@ impl App {
             base,
             hosts,
             cookie,
+            is_secure: false,
+            patience: PATIENCE,
             gate,
             sessions: Sessions::default(),
             tokens: Tokens::at(&base_dirs),
             licences: "",
             jobs: Jobs::default(),
             repos: Repos::default(),
+            space: KeptSpace::default(),
+            opened: Opened::default(),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             workers: Arc::new(Semaphore::new(WORKERS)),
         })
@@ -94,15 +118,45 @@ impl App {
         Ok(context)
     }
 
+    /// For a job at one of the repositories, by the name of its remote; empty for the default repository.
+    pub fn context_at(&self, remote: &str, cancel: CancelToken) -> Result<Context, Failure> {
+        let mut context = self.context_with(cancel)?;
+        if !remote.is_empty() {
+            context.settings.named(remote)?;
+            context.options.repo = Some(remote.into());
+            context.options.repository_file = None;
+        }
+        Ok(context)
+    }
+
     /// A repository, by the name of its remote. It outlives the request, and ends with the console.
     pub fn open(&self, remote: &str) -> Result<Arc<Repo>, Failure> {
         let context = self.context_with(self.cancel().child())?;
         self.repos.open(&context, remote)
     }
 
+    /// A snapshot of it by its whole id, kept open for a while.
+    pub fn snapshot(&self, remote: &str, id: &str) -> Result<Arc<OpenedSnapshot>, Failure> {
+        let repo = self.open(remote)?;
+        self.opened.open(repo, browse::id(id)?, Instant::now())
+    }
+
     /// The language if neither the person nor, as it may be unreadable, the settings say which.
     pub fn lang(&self) -> Lang {
         notify::language(&self.base)
+    }
+
+    /// For what happens while nobody asks.
+    pub fn log_failure(&self, event: &str, failure: &Failure, fields: Value) {
+        self.base.log().failure(event, failure, fields);
+    }
+
+    /// What the addresses of its pages begin with.
+    pub fn scheme(&self) -> &'static str {
+        match self.is_secure {
+            true => "https://",
+            false => "http://",
+        }
     }
 
     pub fn cancel(&self) -> &CancelToken {
@@ -116,14 +170,22 @@ mod tests {
 
     #[test]
     fn names_of_this_machine() {
-        let listed = Hosts::Listed(vec!["127.0.0.1:4280".into(), "localhost:4280".into()]);
-        assert!(listed.have("localhost:4280") && !listed.have("localhost") && !listed.have("localhost:1"));
-        let own = Hosts::OfThisMachine;
+        let hosts = Hosts {
+            places: vec!["127.0.0.1:4280".into(), "localhost:4280".into()],
+            names: Vec::new(),
+        };
+        assert!(hosts.have("localhost:4280") && !hosts.have("localhost") && !hosts.have("localhost:1"));
+        let own = Hosts::of_this_machine();
         for host in ["localhost", "localhost:8080", "127.0.0.1:1", "[::1]", "[::1]:80"] {
             assert!(own.have(host), "{host}");
         }
         for host in [
             "",
+            "]",
+            "[::1]]",
+            "[::1",
+            "[::1]x",
+            "[::1]:",
             "evil.example",
             "localhost.evil.example",
             "localhost:",
@@ -132,6 +194,40 @@ mod tests {
             "127.0.0.11",
         ] {
             assert!(!own.have(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_allowed() {
+        let hosts = Hosts {
+            places: Vec::new(),
+            names: vec![
+                "backup.example.jp".into(),
+                "[2001:db8::1]".into(),
+                "192.0.2.7".into(),
+            ],
+        };
+        for host in [
+            "backup.example.jp",
+            "Backup.Example.JP:8443",
+            "[2001:db8::1]:4280",
+            "[2001:DB8::1]",
+            "192.0.2.7:4280",
+        ] {
+            assert!(hosts.have(host), "{host}");
+        }
+        for host in [
+            "example.jp",
+            "backup.example.jp.",
+            "backup.example.jp.evil.example",
+            "evil-backup.example.jp",
+            "backup.example.jp@evil.example",
+            "backup.example.jp:x",
+            "2001:db8::1",
+            "192.0.2.77",
+            "localhost",
+        ] {
+            assert!(!hosts.have(host), "{host}");
         }
     }
 }

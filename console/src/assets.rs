@@ -1,4 +1,4 @@
-//! Files of the pages, in the program: a style sheet, a script and htmx (Zero-Clause BSD, `console/assets/htmx.LICENSE`).
+//! Files of the pages, in the program: a style sheet, scripts and htmx (Zero-Clause BSD, `console/assets/htmx.LICENSE`).
 
 use crate::reply::embedded;
 use axum::http::StatusCode;
@@ -11,6 +11,7 @@ pub fn asset(name: &str) -> Response {
     match name {
         "console.css" => embedded("text/css; charset=utf-8", include_bytes!("../assets/console.css")),
         "console.js" => embedded(JS, include_bytes!("../assets/console.js")),
+        "grid.js" => embedded(JS, include_bytes!("../assets/grid.js")),
         "htmx.js" => embedded(JS, include_bytes!("../assets/htmx.min.js")),
         "icon.svg" => embedded("image/svg+xml", include_bytes!("../assets/icon.svg")),
         _ => StatusCode::NOT_FOUND.into_response(),

@@ -268,39 +268,14 @@ pub fn entry(repo: &Repo, manifest: &Manifest, path: &[u8]) -> Result<Option<Ent
     }
 }
 
-/// With its path.
-pub type FoundEntry = (Vec<u8>, Entry);
-
-/// So many entries of a folder after the first `skip`, and whether there are more.
-pub fn folder(
-    repo: &Repo,
-    manifest: &Manifest,
-    path: &[u8],
-    (skip, most): (usize, usize),
-) -> Result<(Vec<FoundEntry>, bool), Failure> {
+/// Fails where nothing is at a path.
+pub fn must_exist(repo: &Repo, manifest: &Manifest, path: &[u8]) -> Result<(), Failure> {
     let reader = repo.reader(&Quiet);
-    let (mut found, mut seen, mut has_more) = (Vec::new(), 0, false);
-    let top = list::relative(path).to_vec();
-    let listed = list::entries(&reader, manifest, Some(path), false, &mut |at, entry| {
-        if at == top {
-            return Ok(());
-        }
-        seen += 1;
-        if seen <= skip {
-            return Ok(());
-        }
-        if found.len() == most {
-            has_more = true;
-            return Err(Error::Interrupted);
-        }
-        found.push((at.to_vec(), entry.clone()));
-        Ok(())
-    });
-    match listed {
-        Err(Error::Interrupted) if has_more => {}
-        listed => listed?,
+    let mut end = |_: &[u8], _: &Entry| Err(Error::Interrupted);
+    match list::entries(&reader, manifest, Some(path), false, &mut end) {
+        Ok(()) | Err(Error::Interrupted) => Ok(()),
+        Err(e) => Err(e.into()),
     }
-    Ok((found, has_more))
 }
 
 /// A page of a folder.
@@ -320,8 +295,19 @@ pub fn each(
     spot: &Spot,
     each: &mut dyn FnMut(&Entry) -> bool,
 ) -> Result<(), Failure> {
+    each_after(repo, manifest, spot, b"", each)
+}
+
+/// The same from behind a name on.
+pub fn each_after(
+    repo: &Repo,
+    manifest: &Manifest,
+    spot: &Spot,
+    after: &[u8],
+    each: &mut dyn FnMut(&Entry) -> bool,
+) -> Result<(), Failure> {
     let reader = repo.reader(&Quiet);
-    list::directory(&reader, manifest, &spot.path, b"", &mut |entry| {
+    list::directory(&reader, manifest, &spot.path, after, &mut |entry| {
         Ok(!spot.hidden && entry.name.starts_with(b".") || each(entry))
     })?;
     Ok(())

@@ -1,6 +1,7 @@
 //! Who may enter: the password, kept as an Argon2id hash in the state directory for its owner only, and the link by which
-//! it is set. A wrong password makes the next try wait, each time twice as long, and ten of them lock the door for a
-//! quarter of an hour; tries do not run side by side, so that many at once are no more than one. Time is an argument.
+//! it is set. A wrong password makes the next try from the same place wait, each time twice as long, and ten of them lock the
+//! door for that place for a quarter of an hour, but not for others: nobody can lock the owner out by guessing. Tries do not
+//! run side by side, so that many at once are no more than one. Time is an argument.
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{Error as HashError, PasswordHasher, PasswordVerifier};
@@ -9,8 +10,10 @@ use service::Failure;
 use service::catalogue::{Action, Cause, ConsoleFault};
 use service::platform::files;
 use service::run::LocalDirs;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,13 +33,15 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Wrong passwords in a row that lock the door.
 const TRIES: u32 = 10;
 const LOCKED: Duration = Duration::from_secs(15 * 60);
+/// Places whose wrong passwords are remembered; the one that may try again first is forgotten for another.
+const PLACES_MAX: usize = 1024;
 /// The password file is no larger.
 const FILE_MAX: u64 = 4096;
 
 pub struct Gate {
     file: PathBuf,
     link: Mutex<Option<Link>>,
-    tries: Mutex<Tries>,
+    tries: Mutex<HashMap<Neighbour, Tries>>,
     /// Memory and processor for one password at a time.
     hashing: Mutex<()>,
 }
@@ -46,7 +51,29 @@ struct Link {
     made: Instant,
 }
 
-#[derive(Default)]
+/// Where a request comes from: this machine, or an address of a network. One machine has a whole network of IPv6 addresses,
+/// so of these the first 64 bits count.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Neighbour(Option<IpAddr>);
+
+impl Neighbour {
+    pub fn of(address: IpAddr) -> Neighbour {
+        Neighbour(match address.to_canonical() {
+            ip if ip.is_loopback() => None,
+            IpAddr::V6(v6) => {
+                let [a, b, c, d, ..] = v6.segments();
+                Some(IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0)))
+            }
+            ip => Some(ip),
+        })
+    }
+
+    pub fn is_here(self) -> bool {
+        self.0.is_none()
+    }
+}
+
+#[derive(Clone, Copy, Default)]
 struct Tries {
     wrong: u32,
     not_before: Option<Instant>,
@@ -140,11 +167,11 @@ impl Gate {
         }
         self.keep(password)?;
         *lock(&self.link) = None;
-        *lock(&self.tries) = Tries::default();
+        lock(&self.tries).clear();
         Ok(Ok(()))
     }
 
-    /// Another password, from somebody who has just proven to know the one before.
+    /// Another password, from its owner: who has just proven to know the one before, or sits at a terminal.
     pub fn change(&self, password: &str) -> Result<Result<(), Unset>, Failure> {
         let _one = lock(&self.hashing);
         match (password.chars().count(), password.len()) {
@@ -163,12 +190,12 @@ impl Gate {
         Ok(written.map_err(|e| Cause::system(Action::Write, &self.file, e))?)
     }
 
-    pub fn check(&self, password: &str, now: Instant) -> Result<Verdict, Failure> {
+    pub fn check(&self, password: &str, from: Neighbour, now: Instant) -> Result<Verdict, Failure> {
         // One that comes while another is looked at would be a free guess.
         let Ok(_one) = self.hashing.try_lock() else {
             return Ok(Verdict::Wait(FIRST_WAIT));
         };
-        if let Some(until) = lock(&self.tries).not_before
+        if let Some(until) = lock(&self.tries).get(&from).and_then(|tries| tries.not_before)
             && until > now
         {
             return Ok(Verdict::Wait(until.saturating_duration_since(now)));
@@ -183,11 +210,13 @@ impl Gate {
                 Err(HashError::PasswordInvalid) => false,
                 Err(e) => return Err(failed(e)),
             };
-        let mut tries = lock(&self.tries);
+        let mut all = lock(&self.tries);
         if is_right {
-            *tries = Tries::default();
+            all.remove(&from);
             return Ok(Verdict::Right);
         }
+        make_room(&mut all, from);
+        let tries = all.entry(from).or_default();
         tries.wrong += 1;
         let doubled = FIRST_WAIT.saturating_mul(1 << (tries.wrong - 1).min(16));
         let wait = match tries.wrong {
@@ -199,6 +228,16 @@ impl Gate {
         };
         tries.not_before = now.checked_add(wait);
         Ok(Verdict::Wrong)
+    }
+}
+
+fn make_room(all: &mut HashMap<Neighbour, Tries>, from: Neighbour) {
+    if all.len() < PLACES_MAX || all.contains_key(&from) {
+        return;
+    }
+    let first = all.iter().min_by_key(|(_, tries)| tries.not_before);
+    if let Some(first) = first.map(|(place, _)| *place) {
+        all.remove(&first);
     }
 }
 
@@ -226,6 +265,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
+    const HERE: Neighbour = Neighbour(None);
+
     fn gate(dir: &std::path::Path) -> Gate {
         Gate::of(&LocalDirs {
             cache: dir.join("cache"),
@@ -238,7 +279,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let gate = gate(dir.path());
         let now = Instant::now();
-        assert_eq!(gate.check("correct horse", now), Ok(Verdict::NoPassword));
+        assert_eq!(gate.check("correct horse", HERE, now), Ok(Verdict::NoPassword));
         let old = gate.new_link(now).unwrap();
         let link = gate.new_link(now).unwrap();
         let set = |link: &str, password: &str, at| gate.set(link, password, at).unwrap();
@@ -251,7 +292,7 @@ mod tests {
         assert_eq!(set(&link, "correct horse", now), Ok(()));
         assert_eq!(set(&link, "another horse", now), Err(Unset::BadLink));
         assert!(gate.has_password().unwrap());
-        assert_eq!(gate.check("correct horse", now), Ok(Verdict::Right));
+        assert_eq!(gate.check("correct horse", HERE, now), Ok(Verdict::Right));
         let kept = std::fs::read_to_string(&gate.file).unwrap();
         assert!(kept.starts_with("$argon2id$v=19$m=65536,t=3,p=1$"), "{kept}");
     }
@@ -264,23 +305,63 @@ mod tests {
         let link = gate.new_link(now).unwrap();
         gate.set(&link, "correct horse", now).unwrap().unwrap();
         for wait in [1, 2, 4, 8] {
-            assert_eq!(gate.check("wrong horse", now), Ok(Verdict::Wrong));
+            assert_eq!(gate.check("wrong horse", HERE, now), Ok(Verdict::Wrong));
             let wait = Duration::from_secs(wait);
             // Even the right one has to wait.
-            assert_eq!(gate.check("correct horse", now), Ok(Verdict::Wait(wait)));
+            assert_eq!(gate.check("correct horse", HERE, now), Ok(Verdict::Wait(wait)));
             now += wait;
         }
-        lock(&gate.tries).wrong = TRIES - 1;
-        assert_eq!(gate.check("wrong horse", now), Ok(Verdict::Wrong));
-        assert_eq!(gate.check("correct horse", now), Ok(Verdict::Wait(LOCKED)));
+        lock(&gate.tries).get_mut(&HERE).unwrap().wrong = TRIES - 1;
+        assert_eq!(gate.check("wrong horse", HERE, now), Ok(Verdict::Wrong));
+        assert_eq!(gate.check("correct horse", HERE, now), Ok(Verdict::Wait(LOCKED)));
         now += LOCKED;
-        assert_eq!(gate.check("correct horse", now), Ok(Verdict::Right));
-        assert_eq!(gate.check("wrong horse", now), Ok(Verdict::Wrong));
+        assert_eq!(gate.check("correct horse", HERE, now), Ok(Verdict::Right));
+        assert_eq!(gate.check("wrong horse", HERE, now), Ok(Verdict::Wrong));
         assert_eq!(
-            gate.check("x", now),
+            gate.check("x", HERE, now),
             Ok(Verdict::Wait(FIRST_WAIT)),
             "a right one forgives"
         );
+    }
+
+    /// Somebody on the network who guesses does not keep the owner out.
+    #[test]
+    fn guessing_from_elsewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let gate = gate(dir.path());
+        let now = Instant::now();
+        let link = gate.new_link(now).unwrap();
+        gate.set(&link, "correct horse", now).unwrap().unwrap();
+        let from = |text: &str| Neighbour::of(text.parse().unwrap());
+        let stranger = from("2001:db8::1");
+        assert_eq!(gate.check("wrong horse", stranger, now), Ok(Verdict::Wrong));
+        let waits = |place| matches!(gate.check("wrong horse", place, now), Ok(Verdict::Wait(_)));
+        assert!(
+            waits(stranger) && waits(from("2001:db8::ffff:2")),
+            "the same machine"
+        );
+        for place in [
+            "127.0.0.1",
+            "::1",
+            "::ffff:127.0.0.1",
+            "2001:db8:0:1::1",
+            "192.0.2.7",
+        ] {
+            assert_eq!(
+                gate.check("correct horse", from(place), now),
+                Ok(Verdict::Right),
+                "{place}"
+            );
+        }
+        assert!(waits(stranger), "another's right password does not help");
+        // However many there are.
+        for nr in 0..2 * PLACES_MAX as u32 {
+            let place = Neighbour::of(IpAddr::V4((0x0a00_0000 + nr).into()));
+            make_room(&mut lock(&gate.tries), place);
+            let later = now.checked_add(LOCKED);
+            lock(&gate.tries).entry(place).or_default().not_before = later;
+        }
+        assert_eq!(lock(&gate.tries).len(), PLACES_MAX);
     }
 
     #[test]
@@ -288,9 +369,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let gate = gate(dir.path());
         files::atomic_write(&gate.file, b"plain text\n").unwrap();
-        let failure = gate.check("plain text", Instant::now()).unwrap_err();
+        let failure = gate.check("plain text", HERE, Instant::now()).unwrap_err();
         assert!(failure.message().contains("--reset-password"), "{failure:?}");
         files::atomic_write(&gate.file, b"\xff\xfe\n").unwrap();
-        assert!(gate.check("plain text", Instant::now()).is_err());
+        assert!(gate.check("plain text", HERE, Instant::now()).is_err());
     }
 }

@@ -19,6 +19,7 @@ use service::catalogue::Lang;
 use service::catalogue::report::console::Labels;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::time::timeout;
 
 /// A form is no larger.
 const BODY_MAX: usize = 256 << 10;
@@ -64,6 +65,7 @@ enum Refusal {
     /// Not a form.
     Kind,
     TooLarge,
+    TooSlow,
     /// Nobody is logged in, or the token is none.
     NoSession,
     /// The token is for reading only.
@@ -79,6 +81,7 @@ impl Refusal {
             Refusal::Origin | Refusal::Token => StatusCode::FORBIDDEN,
             Refusal::Kind => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Refusal::NoSession => StatusCode::UNAUTHORIZED,
         }
     }
@@ -126,7 +129,7 @@ fn refused(visit: &Visit, refusal: Refusal) -> Response {
 
 async fn admitted(app: &Arc<App>, request: Request) -> Result<Request, Box<(Visit, Refusal)>> {
     let (mut parts, body) = request.into_parts();
-    let mut visit = visit(app, &parts.headers, parts.uri.path(), parts.uri.query());
+    let mut visit = visit(app, &parts);
     let host = text_of(&parts.headers, "host");
     let authority = parts.uri.authority().map(|authority| authority.as_str());
     if !app.hosts.have(host) || authority.is_some_and(|authority| authority != host) {
@@ -147,7 +150,7 @@ async fn admitted(app: &Arc<App>, request: Request) -> Result<Request, Box<(Visi
     let bearer = bearer(&parts.headers).filter(|_| is_for_programs(&visit.path));
     // A program is no browser, and says nothing of where it comes from.
     let is_plain = bearer.is_some() && !has_site(&parts.headers);
-    if !is_plain && !is_of_this_site(&parts.headers, host, changes) {
+    if !is_plain && !is_of_this_site(app, &parts.headers, changes) {
         return Err(Box::new((visit, Refusal::Origin)));
     }
     if changes && !is_form(&parts.headers) {
@@ -162,10 +165,10 @@ async fn admitted(app: &Arc<App>, request: Request) -> Result<Request, Box<(Visi
         return Err(Box::new((visit, Refusal::NoSession)));
     }
     if changes {
-        let Ok(bytes) = to_bytes(body, BODY_MAX).await else {
-            return Err(Box::new((visit, Refusal::TooLarge)));
-        };
-        visit.form = Fields::parse(&bytes);
+        match form(&visit.app, body).await {
+            Ok(fields) => visit.form = fields,
+            Err(refusal) => return Err(Box::new((visit, refusal))),
+        }
         let given = text_of(&parts.headers, "x-csrf-token");
         let given = visit.form.text("csrf").unwrap_or(given);
         if let Some(session) = &visit.session
@@ -196,25 +199,33 @@ async fn by_token(
         Some(_) => {}
     }
     if changes {
-        let Ok(bytes) = to_bytes(body, BODY_MAX).await else {
-            return Err(Box::new((visit, Refusal::TooLarge)));
-        };
-        visit.form = Fields::parse(&bytes);
+        match form(&visit.app, body).await {
+            Ok(fields) => visit.form = fields,
+            Err(refusal) => return Err(Box::new((visit, refusal))),
+        }
     }
     parts.extensions.insert(visit);
     Ok(Request::from_parts(parts, Body::empty()))
 }
 
-/// Empty without such a header.
+async fn form(app: &App, body: Body) -> Result<Fields, Refusal> {
+    match timeout(app.patience, to_bytes(body, BODY_MAX)).await {
+        Ok(Ok(bytes)) => Ok(Fields::parse(&bytes)),
+        Ok(Err(_)) => Err(Refusal::TooLarge),
+        Err(_) => Err(Refusal::TooSlow),
+    }
+}
+
+/// Empty without such a header, and with several: who reads another one of them would understand another request.
 fn text_of<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
-    let value = headers.get(name).and_then(|value| value.to_str().ok());
-    value.unwrap_or_default()
+    let mut values = headers.get_all(name).iter();
+    let only = values.next().filter(|_| values.next().is_none());
+    only.and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 /// The token of `Authorization: Bearer`.
 fn bearer(headers: &HeaderMap) -> Option<String> {
-    let given = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, secret) = given.split_once(' ')?;
+    let (scheme, secret) = text_of(headers, "authorization").split_once(' ')?;
     scheme
         .eq_ignore_ascii_case("bearer")
         .then(|| secret.trim().to_string())
@@ -225,7 +236,9 @@ fn has_site(headers: &HeaderMap) -> bool {
     headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site")
 }
 
-fn visit(app: &Arc<App>, headers: &HeaderMap, path: &str, query: Option<&str>) -> Visit {
+fn visit(app: &Arc<App>, parts: &Parts) -> Visit {
+    let (headers, path) = (&parts.headers, parts.uri.path());
+    let query = parts.uri.query().unwrap_or_default();
     let session_id = cookie(headers, &app.cookie).unwrap_or_default();
     // What a page does by itself.
     let is_idle = path == "/live" || headers.contains_key("x-dedup-idle");
@@ -237,15 +250,17 @@ fn visit(app: &Arc<App>, headers: &HeaderMap, path: &str, query: Option<&str>) -
     };
     Visit {
         app: app.clone(),
+        // What has no address comes by a Unix socket.
+        from: parts.extensions.get().copied().unwrap_or_default(),
         session: app.sessions.find(&session_id, is_idle, Instant::now()),
         session_id,
         is_by_token: false,
         chosen_lang: look("lang").and_then(|code| Lang::from_code(&code)),
         theme,
         path: path.to_string(),
-        raw_query: query.unwrap_or_default().to_string(),
+        raw_query: query.to_string(),
         is_partial: headers.contains_key("hx-request"),
-        query: Fields::parse(query.unwrap_or_default().as_bytes()),
+        query: Fields::parse(query.as_bytes()),
         form: Fields::default(),
     }
 }
@@ -266,18 +281,19 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
 
 /// A change must come from a page of ours. Of other requests a browser says where they come from, too: only by opening a
 /// link may another site lead here.
-fn is_of_this_site(headers: &HeaderMap, host: &str, changes: bool) -> bool {
-    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let origin = text(header::ORIGIN);
-    let site = text(HeaderName::from_static("sec-fetch-site"));
-    let mode = text(HeaderName::from_static("sec-fetch-mode"));
-    let is_own_origin = |origin: &str| origin.strip_prefix("http://") == Some(host);
+fn is_of_this_site(app: &App, headers: &HeaderMap, changes: bool) -> bool {
+    let text = |name: &str| headers.contains_key(name).then(|| text_of(headers, name));
+    let origin = text("origin");
+    let site = text("sec-fetch-site");
+    let mode = text("sec-fetch-mode");
+    let (scheme, host) = (app.scheme(), text_of(headers, "host"));
+    let is_own_origin = |origin: &str| origin.strip_prefix(scheme) == Some(host);
     match (changes, origin, site) {
         (_, Some(origin), _) if !is_own_origin(origin) => false,
         (true, Some(_), site) => site.is_none_or(|site| site == "same-origin"),
         (true, None, _) => false,
-        (false, _, Some("cross-site" | "same-site")) => mode == Some("navigate"),
-        (false, _, _) => true,
+        (false, _, None | Some("same-origin" | "none")) => true,
+        (false, _, Some(_)) => mode == Some("navigate"),
     }
 }
 

@@ -36,6 +36,26 @@ pub enum What {
     Restore(String),
     /// Something done at this remote.
     Upkeep(Upkeep, String),
+    /// What the things in a folder hold alone.
+    Space(SpaceSpot),
+    /// A path taken out of all snapshots.
+    Purge(Purging),
+}
+
+/// A folder of all snapshots of a repository.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SpaceSpot {
+    /// Name of the remote; empty for the default repository.
+    pub remote: String,
+    /// From the root; empty for the folder that all sources are in.
+    pub path: Vec<u8>,
+}
+
+/// What is taken out, and whether that is only tried.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Purging {
+    pub spot: SpaceSpot,
+    pub is_dry: bool,
 }
 
 /// What is done at a remote.
@@ -49,6 +69,8 @@ pub enum Upkeep {
     PrunePreview,
     Prune,
     Heal,
+    /// Restores some files for the sake of the proof.
+    Drill,
 }
 
 pub struct Job {
@@ -95,6 +117,17 @@ pub struct Standing {
     pub current: String,
 }
 
+impl Outcome {
+    /// Of a job that restored nothing.
+    pub fn of(status: Status) -> Outcome {
+        Outcome {
+            status,
+            failure: None,
+            restored: Vec::new(),
+        }
+    }
+}
+
 impl Job {
     pub fn outcome(&self) -> Option<Outcome> {
         lock(&self.outcome).clone()
@@ -102,6 +135,17 @@ impl Job {
 
     pub fn stop(&self) {
         self.cancel.cancel();
+    }
+
+    /// The page that shows it.
+    pub fn place(&self) -> String {
+        match &self.what {
+            What::Set(_) => "/".to_string(),
+            What::Restore(_) => format!("/restore/job/{}", self.nr),
+            What::Upkeep(..) => format!("/destinations/job/{}", self.nr),
+            What::Space(_) => "/space".to_string(),
+            What::Purge(_) => format!("/space/job/{}", self.nr),
+        }
     }
 
     /// Keeps what it found or did: the same lines in each language.
@@ -254,8 +298,18 @@ impl Jobs {
 
     /// What is done at a remote now.
     pub fn of_remote(&self, remote: &str) -> Option<Arc<Job>> {
-        let is_it = |job: &Arc<Job>| matches!(&job.what, What::Upkeep(_, name) if name == remote);
+        let is_it = |job: &Arc<Job>| match &job.what {
+            What::Upkeep(_, name) => name == remote,
+            What::Purge(purge) => purge.spot.remote == remote,
+            What::Set(_) | What::Restore(_) | What::Space(_) => false,
+        };
         self.running().into_iter().find(is_it)
+    }
+
+    /// The newest that looked what a folder of this repository holds, if it still runs or ended without a result.
+    pub fn of_space(&self, remote: &str) -> Option<Arc<Job>> {
+        let is_it = |job: &&Arc<Job>| matches!(&job.what, What::Space(spot) if spot.remote == remote);
+        lock(&self.all).iter().rev().find(is_it).cloned()
     }
 
     pub fn end(&self, job: &Job, outcome: Outcome) {

@@ -99,7 +99,7 @@ pub fn seen(app: &App, lang: Option<Lang>) -> Result<Value, Failure> {
         let standing = job.standing(lang, now);
         let set = match &job.what {
             What::Set(set) => Some(set),
-            What::Restore(_) | What::Upkeep(..) => None,
+            What::Restore(_) | What::Upkeep(..) | What::Space(_) | What::Purge(_) => None,
         };
         json!({
             "job": job.nr,

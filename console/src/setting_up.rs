@@ -1,7 +1,7 @@
 //! The addresses of the side that sets up: sets, destinations, machines, settings, and what programs get beside the API.
 
 use crate::pages::set::{self, answers};
-use crate::pages::{destinations, keys, machines, settings, support, upkeep};
+use crate::pages::{destinations, keys, machines, settings, space, support, upkeep};
 use crate::visit::Visit;
 use axum::extract::Path;
 use axum::routing::{get, post};
@@ -11,7 +11,7 @@ type Visited = Extension<Visit>;
 type Named = Path<String>;
 
 pub fn routes() -> Router {
-    sets().merge(places()).merge(machine())
+    sets().merge(places()).merge(space_pages()).merge(machine())
 }
 
 fn sets() -> Router {
@@ -85,6 +85,31 @@ fn places() -> Router {
             get(|Extension(v): Visited, Path(nr): Path<u64>| upkeep::job(v, nr)),
         )
         .route("/machines", get(|Extension(v): Visited| machines::list(v)))
+}
+
+/// What uses the space, and what can be done about it.
+fn space_pages() -> Router {
+    Router::new()
+        .route("/space", get(|Extension(v): Visited| space::page(v)))
+        .route("/space/start", post(|Extension(v): Visited| space::start(v)))
+        .route(
+            "/space/exclude",
+            get(|Extension(v): Visited| space::exclude::page(v))
+                .post(|Extension(v): Visited| space::exclude::save(v)),
+        )
+        .route(
+            "/space/purge",
+            get(|Extension(v): Visited| space::purge::page(v))
+                .post(|Extension(v): Visited| space::purge::look(v)),
+        )
+        .route(
+            "/space/purge/go",
+            post(|Extension(v): Visited| space::purge::go(v)),
+        )
+        .route(
+            "/space/job/{nr}",
+            get(|Extension(v): Visited, Path(nr): Path<u64>| space::purge::job(v, nr)),
+        )
 }
 
 fn machine() -> Router {

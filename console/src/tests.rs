@@ -1,12 +1,16 @@
 //! Requests to the whole router, without a network: what is refused, and what is answered.
 
+mod everyday;
 mod kit;
 mod refused;
 mod restoring;
+mod secure;
 mod setting_up;
 mod setup_refused;
+mod space;
 
 use crate::api;
+use crate::gate::Neighbour;
 use kit::{Console, PASSWORD, body, run};
 use serde_json::Value;
 use std::fs;
@@ -81,7 +85,11 @@ fn logging_in_and_out() {
         assert!(wrong.status == 403 && wrong.cookies.is_empty());
         // However slow this machine is.
         let later = std::time::Instant::now() + Duration::from_secs(3600);
-        console.app.gate.check("wrong again", later).unwrap();
+        console
+            .app
+            .gate
+            .check("wrong again", Neighbour::default(), later)
+            .unwrap();
         let early = console.post("/login", &[("password", PASSWORD)]).await;
         assert_eq!(early.status, 429);
         assert!(early.headers.contains_key("retry-after"));
@@ -281,6 +289,45 @@ fn what_a_command_started_is_seen() {
     });
 }
 
+/// Whatever a command did makes pages out of date: any job, and what is learnt of a destination.
+#[test]
+fn what_a_command_did_is_seen() {
+    run(async {
+        let console = Console::with_sets().await;
+        let session = console.log_in().await;
+        console.back_up(&session, "docs").await;
+        for page in ["/", "/history", "/sets", "/destinations"] {
+            let page = console.get_as(&session, page).await;
+            assert!(page.text.contains(" data-live"), "{}", page.text);
+        }
+        let mut before = console.seen()["mark"].clone();
+        let mut changed = async |job: fn(&service::Context)| {
+            let context = console
+                .app
+                .context_at("main", console.app.cancel().child())
+                .unwrap();
+            tokio::task::spawn_blocking(move || job(&context)).await.unwrap();
+            let now = console.seen()["mark"].clone();
+            assert_ne!(now, before);
+            assert_eq!(now, console.seen()["mark"], "once");
+            before = now;
+        };
+        changed(|context| {
+            let request = service::check::Request {
+                read_data: service::check::ReadData::None,
+                snapshots: Vec::new(),
+            };
+            service::check::run(context, &request, &service::face::Nobody).unwrap();
+        })
+        .await;
+        changed(|context| {
+            let remote = context.settings.named("main").unwrap();
+            service::usage::measure(context, remote).unwrap();
+        })
+        .await;
+    });
+}
+
 /// Settings that can't be read are said on every page; once they are mended, all is well.
 #[test]
 fn settings_are_read_anew() {
@@ -327,6 +374,22 @@ fn events() {
         );
         console.change(&session, "/pause", &[("for", "1h")]).await;
         assert!(next().await.contains("event: seen"));
+    });
+}
+
+/// A browser with many tabs (a program that kept a connection for each stopped answering at the fourth).
+#[test]
+fn many_tabs() {
+    run(async {
+        let console = Console::with_sets().await;
+        let session = console.log_in().await;
+        let mut streams = Vec::new();
+        for _ in 0..12 {
+            let answer = console.raw(kit::get("/live").header("cookie", &session)).await;
+            assert_eq!(answer.status(), 200);
+            streams.push(answer);
+        }
+        assert_eq!(console.get_as(&session, "/").await.status, 200);
     });
 }
 

@@ -2,11 +2,13 @@
 
 use crate::app::App;
 use crate::fields::Fields;
+use crate::gate::Neighbour;
 use crate::sessions::Session;
 use service::catalogue::Lang;
 use service::catalogue::report::console::Labels;
 use service::history::HistoryRow;
 use service::history::journal::Journal;
+use service::history::read::HistoryQuery;
 use service::runs::status;
 use service::{Context, Failure};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -16,6 +18,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Visit {
     pub app: Arc<App>,
+    pub from: Neighbour,
     pub session: Option<Arc<Session>>,
     /// The secret of the session, which ends it.
     pub session_id: String,
@@ -110,6 +113,25 @@ pub fn mark(app: &App, context: &Context) -> Result<String, Failure> {
         );
         parts.hash(&mut mark);
         set.schedule.to_string().hash(&mut mark);
+    }
+    // What any other job did, and what is known of each destination.
+    let newest = journal.rows(&HistoryQuery {
+        limit: 1,
+        ..HistoryQuery::default()
+    })?;
+    for row in &newest.rows {
+        (&row.id, &row.status).hash(&mut mark);
+    }
+    for remote in status::remotes(context, false)? {
+        let parts = (
+            remote.reached,
+            remote.asked,
+            remote.reachable,
+            remote.behind,
+            remote.used,
+        );
+        parts.hash(&mut mark);
+        format!("{:?}", remote.proofs).hash(&mut mark);
     }
     // Whatever else the file says.
     let text = context.settings.path.as_ref().map(std::fs::read);

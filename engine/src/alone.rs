@@ -7,7 +7,9 @@
 //! Approximate in two ways: of a bundle, a small file counts for its share; and the new tree that a purge writes is not
 //! counted against what it frees. The trash owns nothing, since what it holds goes by itself.
 
-use crate::entry::{Content, Entry, Extent, ExtentList};
+mod marks;
+
+use crate::entry::{Content, Entry, Extent, ExtentList, Kind};
 use crate::error::Result;
 use crate::list::relative;
 use crate::manifest::Snapshot;
@@ -18,112 +20,14 @@ use crate::trees::cursor;
 use chunkstore::frame::Decoder;
 use chunkstore::live::LiveSet;
 use chunkstore::reader::Reader;
-use chunkstore::scratch::Scratch;
 use chunkstore::{ChunkId, Place, SessionId, SmallFile};
-use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use marks::{Mark, Marks};
+use std::collections::{HashMap, HashSet};
 
-/// Marks gathered before they are written out together, and chunks that are looked up together.
-const BATCH: usize = 32 << 10;
+/// Chunks that are looked up together.
 const LOOKED_UP: usize = 1024;
 /// Things in a directory that are told apart; the rest counts as one.
 const CHILDREN_MAX: usize = 100_000;
-
-/// Who needs something.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Mark {
-    /// None of the owners.
-    Outside,
-    /// An owner, and what is outside.
-    Both,
-    /// Several owners, and nothing outside.
-    Several,
-    One(u32),
-}
-
-impl Mark {
-    fn and(self, other: Mark) -> Mark {
-        match (self, other) {
-            (a, b) if a == b => a,
-            (Mark::Outside | Mark::Both, _) | (_, Mark::Outside | Mark::Both) => Mark::Both,
-            _ => Mark::Several,
-        }
-    }
-
-    fn to_bytes(self) -> [u8; 4] {
-        match self {
-            Mark::Outside => 0,
-            Mark::Both => 1,
-            Mark::Several => 2,
-            Mark::One(owner) => owner.saturating_add(3),
-        }
-        .to_le_bytes()
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Mark {
-        match bytes.try_into().map_or(0, u32::from_le_bytes) {
-            0 => Mark::Outside,
-            1 => Mark::Both,
-            2 => Mark::Several,
-            owner => Mark::One(owner - 3),
-        }
-    }
-}
-
-/// The marks of things with keys of `N` bytes.
-struct Marks<const N: usize> {
-    written: Scratch,
-    fresh: BTreeMap<[u8; N], Mark>,
-}
-
-impl<const N: usize> Marks<N> {
-    fn new(cache: &Path) -> Self {
-        Marks {
-            written: Scratch::new(cache),
-            fresh: BTreeMap::new(),
-        }
-    }
-
-    /// Adds who needs it. Its mark, if that is another one now.
-    fn add(&mut self, key: [u8; N], mark: Mark) -> Result<Option<Mark>> {
-        let known = match self.fresh.get(&key) {
-            Some(known) => Some(*known),
-            None => self.written.get(&key)?.map(|bytes| Mark::from_bytes(&bytes)),
-        };
-        let now = known.map_or(mark, |known| known.and(mark));
-        if known == Some(now) {
-            return Ok(None);
-        }
-        self.fresh.insert(key, now);
-        if self.fresh.len() >= BATCH {
-            self.spill()?;
-        }
-        Ok(Some(now))
-    }
-
-    fn spill(&mut self) -> Result<()> {
-        let fresh = std::mem::take(&mut self.fresh);
-        Ok(self
-            .written
-            .write(fresh.into_iter().map(|(key, mark)| (key, mark.to_bytes())))?)
-    }
-
-    /// Calls `each` with all marks, by key.
-    fn scan(&mut self, each: &mut dyn FnMut([u8; N], Mark) -> Result<()>) -> Result<()> {
-        if self.written.is_unused() {
-            return self.fresh.iter().try_for_each(|(key, mark)| each(*key, *mark));
-        }
-        self.spill()?;
-        let mut failed = None;
-        self.written.rows(&mut |key, value| {
-            if let (None, Ok(key)) = (&failed, key.try_into()) {
-                failed = each(key, Mark::from_bytes(value)).err();
-            }
-            Ok(())
-        })?;
-        failed.map_or(Ok(()), Err)
-    }
-}
 
 /// What the owners hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -167,6 +71,8 @@ pub struct PathHoldings {
     /// Names in the directory, by number of the owner. Empty for what is at the path itself, if that is a file; `None`
     /// for what is too much to be told apart.
     pub names: Vec<Option<Vec<u8>>>,
+    /// Numbers of those that are directories in any of the snapshots.
+    pub folders: HashSet<u32>,
     pub holdings: Holdings,
     /// There is anything at the path.
     pub is_found: bool,
@@ -213,7 +119,8 @@ pub fn by_path(
                 segment = Some((id, None));
             }
             let Some(item) = cursor.next()? else { break };
-            let mark = children.mark(&item.dir, &item.entry.name);
+            let is_dir = item.entry.kind == Kind::Dir;
+            let mark = children.mark(&item.dir, &item.entry.name, is_dir);
             if let Some((id, last)) = &mut segment
                 && *last != Some(mark)
             {
@@ -228,6 +135,7 @@ pub fn by_path(
     holdings.alone.resize(children.names.len(), 0);
     Ok(PathHoldings {
         names: children.names,
+        folders: children.folders,
         holdings,
         is_found: children.is_found,
     })
@@ -265,6 +173,7 @@ struct Children<'a> {
     path: &'a [u8],
     names: Vec<Option<Vec<u8>>>,
     numbers: HashMap<Vec<u8>, u32>,
+    folders: HashSet<u32>,
     is_found: bool,
 }
 
@@ -274,11 +183,13 @@ impl<'a> Children<'a> {
             path,
             names: Vec::new(),
             numbers: HashMap::new(),
+            folders: HashSet::new(),
             is_found: path.is_empty(),
         }
     }
 
-    fn mark(&mut self, dir: &[u8], name: &[u8]) -> Mark {
+    /// Whose the entry `name` of `dir` is.
+    fn mark(&mut self, dir: &[u8], name: &[u8], is_dir: bool) -> Mark {
         let below = match self.path {
             b"" => Some(dir),
             path => match dir.strip_prefix(path) {
@@ -287,29 +198,37 @@ impl<'a> Children<'a> {
                 _ => None,
             },
         };
-        let child = match below {
-            Some(b"") => name,
-            Some(below) => below.split(|byte| *byte == b'/').next().unwrap_or(below),
-            None if is_joined(self.path, dir, name) => b"",
+        let (child, is_folder) = match below {
+            Some(b"") => (name, is_dir),
+            Some(below) => (below.split(|byte| *byte == b'/').next().unwrap_or(below), true),
+            None if is_joined(self.path, dir, name) => (&b""[..], false),
             None => return Mark::Outside,
         };
         self.is_found = true;
+        let number = self.number(child);
+        if is_folder && number < CHILDREN_MAX as u32 {
+            self.folders.insert(number);
+        }
+        Mark::One(number)
+    }
+
+    fn number(&mut self, child: &[u8]) -> u32 {
         if let Some(number) = self.numbers.get(child) {
-            return Mark::One(*number);
+            return *number;
         }
         let number = self.names.len() as u32;
         match self.numbers.len() < CHILDREN_MAX {
             true => {
                 self.numbers.insert(child.to_vec(), number);
                 self.names.push(Some(child.to_vec()));
-                Mark::One(number)
+                number
             }
             // The last number is that of the rest.
             false => {
                 if self.names.len() == CHILDREN_MAX {
                     self.names.push(None);
                 }
-                Mark::One(CHILDREN_MAX as u32)
+                CHILDREN_MAX as u32
             }
         }
     }
@@ -490,42 +409,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marks_add_up_and_go_to_the_disk() {
-        use Mark::{Both, One, Outside, Several};
-        let rows = [
-            (One(1), One(1), One(1)),
-            (One(1), One(2), Several),
-            (One(1), Outside, Both),
-            (Several, Outside, Both),
-            (Several, One(1), Several),
-            (Outside, Outside, Outside),
-            (Both, One(1), Both),
-        ];
-        for (a, b, want) in rows {
-            assert_eq!((a.and(b), b.and(a)), (want, want));
-            assert_eq!(Mark::from_bytes(&want.to_bytes()), want);
-        }
-        let dir = tempfile::tempdir().unwrap();
-        let mut marks: Marks<4> = Marks::new(dir.path());
-        let all = 3 * BATCH as u32 + 5;
-        for n in 0..all {
-            assert_eq!(marks.add(n.to_le_bytes(), One(n % 5)).unwrap(), Some(One(n % 5)));
-        }
-        assert_eq!(marks.add(7u32.to_le_bytes(), One(2)).unwrap(), None);
-        assert_eq!(marks.add(7u32.to_le_bytes(), One(3)).unwrap(), Some(Several));
-        let mut found = 0;
-        marks
-            .scan(&mut |key, mark| {
-                let n = u32::from_le_bytes(key);
-                assert_eq!(mark, if n == 7 { Several } else { One(n % 5) });
-                found += 1;
-                Ok(())
-            })
-            .unwrap();
-        assert_eq!(found, all);
-    }
-
-    #[test]
     fn who_is_in_a_directory() {
         let mut children = Children::new(b"a/b");
         assert!(!children.is_found);
@@ -541,7 +424,7 @@ mod tests {
         ];
         for (dir, name, want) in rows {
             assert_eq!(
-                children.mark(dir.as_bytes(), name.as_bytes()),
+                children.mark(dir.as_bytes(), name.as_bytes(), name == "d"),
                 want,
                 "{dir} {name}"
             );
@@ -549,9 +432,14 @@ mod tests {
         assert!(children.is_found);
         let names = ["", "c", "d"].map(|name| Some(name.as_bytes().to_vec()));
         assert_eq!(children.names, names);
+        assert_eq!(
+            children.folders,
+            HashSet::from([1, 2]),
+            "one by what is in it, one by itself"
+        );
         let mut all = Children::new(b"");
-        assert_eq!(all.mark(b"", b"a"), Mark::One(0));
-        assert_eq!(all.mark(b"a/b", b"c"), Mark::One(0));
-        assert_eq!(all.mark(b"", b"b"), Mark::One(1));
+        assert_eq!(all.mark(b"", b"a", true), Mark::One(0));
+        assert_eq!(all.mark(b"a/b", b"c", false), Mark::One(0));
+        assert_eq!(all.mark(b"", b"b", false), Mark::One(1));
     }
 }

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 /// How far the time that was used may differ from the share. Shorter rests would only cost.
 const SLACK: Duration = Duration::from_millis(40);
-/// One rest is no longer, so that a share that is raised is noticed.
-const LONGEST: Duration = Duration::from_secs(1);
-/// How often a rest looks whether the run was cancelled.
+/// One rest is no longer, whatever was used: what waits for this thread, such as a server, has limits of its own.
+const LONGEST: Duration = Duration::from_secs(10);
+/// How often a rest looks whether the share was changed or the run was cancelled.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A share of the processors that can be changed during the run. Clones share it; without one there is no limit.
@@ -44,25 +44,29 @@ impl CpuShare {
 
     /// Waits until the process has used no more than its share, or the run is cancelled.
     pub fn rest(&self, cancel: &CancelToken) {
-        let left = {
-            let mut budget = self.0.lock();
-            if budget.percent.is_none_or(|percent| percent >= 100) {
-                return;
-            }
-            // Where the system doesn't tell, there is no limit.
-            let Some(used) = process::cpu_time() else { return };
-            let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-            let at = Instant::now();
-            budget.over(Account { at, used }, cores)
-        };
-        let end = Instant::now() + left.min(LONGEST);
-        while !cancel.is_cancelled() {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+        let end = Instant::now() + LONGEST;
+        loop {
+            let left = self.left().min(end.saturating_duration_since(Instant::now()));
+            if left.is_zero() || cancel.is_cancelled() {
                 return;
             }
             std::thread::sleep(left.min(LOOK));
         }
+    }
+
+    /// How long to rest at the present share.
+    fn left(&self) -> Duration {
+        let mut budget = self.0.lock();
+        if budget.percent.is_none_or(|percent| percent >= 100) {
+            return Duration::ZERO;
+        }
+        // Where the system doesn't tell, there is no limit.
+        let Some(used) = process::cpu_time() else {
+            return Duration::ZERO;
+        };
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        let at = Instant::now();
+        budget.over(Account { at, used }, cores)
     }
 }
 

@@ -165,6 +165,10 @@ pub enum Refusal {
     AnotherCollection(StoreError),
     /// The storage does not keep what a collection of garbage relies on.
     WeakStorage(Vec<Weakness>),
+    /// This machine has put more tags on paths than a record has room for.
+    TooManyPathTags,
+    /// Other processes of this machine changed tags of paths again and again.
+    PathTagsBusy,
 }
 
 impl Error {

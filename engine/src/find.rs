@@ -96,6 +96,18 @@ impl FindQuery {
         })
     }
 
+    /// The pattern that only this path matches.
+    pub fn literal(path: &str) -> String {
+        let mut pattern = String::with_capacity(path.len());
+        for c in path.chars() {
+            if "*?[]{}\\!".contains(c) {
+                pattern.push('\\');
+            }
+            pattern.push(c);
+        }
+        pattern
+    }
+
     /// The patterns, in the order given.
     pub fn patterns(&self) -> &[String] {
         &self.patterns

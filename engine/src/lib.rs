@@ -33,6 +33,8 @@ pub mod drill;
 pub mod dump;
 pub mod entry;
 pub mod error;
+#[doc(hidden)]
+pub mod expire;
 pub mod facts;
 #[doc(hidden)]
 pub mod filter;
@@ -60,6 +62,8 @@ pub mod mount;
 #[doc(hidden)]
 pub mod order;
 mod overview;
+#[doc(hidden)]
+pub mod path_tags;
 #[doc(hidden)]
 pub mod platform;
 pub mod problem;

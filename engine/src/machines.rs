@@ -1,5 +1,6 @@
 //! What machines keep about themselves in a repository: their settings, so that another machine can take their place, and
-//! their state, so that somebody who looks after several machines also sees one that never completed a backup.
+//! their state, so that somebody who looks after several machines also sees one that never completed a backup; and what they
+//! said about tags of paths ([`crate::path_tags`]).
 //! [`chunkstore::machines`] stores the records; docs/format.md, section 6, has the bytes.
 //!
 //! A machine adds a record and deletes its older ones, but for the last [`KEPT`]. Where nothing can be deleted they stay, and
@@ -28,6 +29,9 @@ const SELDOM: SignedDuration = SignedDuration::from_hours(24);
 /// After so long, records that no snapshot goes with are deleted.
 const RETIRED: SignedDuration = SignedDuration::from_hours(365 * 24);
 
+/// The subject of records about tags of paths.
+const PATH_TAGS: u8 = 3;
+
 /// A record's body.
 #[derive(Encode, Decode)]
 struct Body {
@@ -53,6 +57,25 @@ pub enum RecordContent {
     /// The text of the settings file.
     Settings(String),
     State(MachineState),
+    /// What this machine said about tags of paths.
+    PathTags(Vec<PathTag>),
+}
+
+/// A tag that a path has, or has no longer.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct PathTag {
+    #[n(0)]
+    pub host: String,
+    /// Absolute.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub path: Vec<u8>,
+    #[n(2)]
+    pub tag: String,
+    /// When that was said, in seconds since 1970.
+    #[n(3)]
+    pub time: i64,
+    #[n(4)]
+    pub is_there: bool,
 }
 
 /// How a machine's backups are doing. Times are seconds since 1970.
@@ -93,6 +116,7 @@ impl RecordContent {
         match self {
             RecordContent::Settings(_) => 1,
             RecordContent::State(_) => 2,
+            RecordContent::PathTags(_) => PATH_TAGS,
         }
     }
 
@@ -100,6 +124,7 @@ impl RecordContent {
         match self {
             RecordContent::Settings(text) => text.clone().into_bytes(),
             RecordContent::State(state) => cbor(state),
+            RecordContent::PathTags(rows) => cbor(rows),
         }
     }
 
@@ -109,6 +134,7 @@ impl RecordContent {
                 .ok()
                 .map(|text| Ok(RecordContent::Settings(text))),
             2 => from_cbor(&content).map(|state| Ok(RecordContent::State(state))),
+            PATH_TAGS => from_cbor(&content).map(|rows| Ok(RecordContent::PathTags(rows))),
             other => {
                 let feature = Feature::RecordSubject(other);
                 Some(Err(Error::Store(chunkstore::Error::NewerFormat(feature))))
@@ -149,16 +175,21 @@ pub struct Records {
 
 /// One record, decoded.
 pub fn read(store: &Store, name: RecordName) -> Result<MachineRecord> {
-    let body = store.judged(store.read_record(name))?;
+    read_with_body(store, name).map(|(record, _)| record)
+}
+
+fn read_with_body(store: &Store, name: RecordName) -> Result<(MachineRecord, Vec<u8>)> {
+    let bytes = store.judged(store.read_record(name))?;
     let undecodable = || chunkstore::Error::corrupt(ObjectName::machine(name), Flaw::Undecodable);
-    let body: Body = from_cbor(&body).ok_or_else(undecodable)?;
-    Ok(MachineRecord {
+    let body: Body = from_cbor(&bytes).ok_or_else(undecodable)?;
+    let record = MachineRecord {
         machine: body.machine,
         host: body.host,
         profile: body.profile,
         time: Timestamp::from_second(body.time).map_err(|_| undecodable())?,
         content: RecordContent::decode(body.subject, body.content).ok_or_else(undecodable)??,
-    })
+    };
+    Ok((record, bytes))
 }
 
 /// By series, the lowest number first.
@@ -202,30 +233,133 @@ fn newest_of(store: &Store, names: &[RecordName]) -> (Option<MachineRecord>, Unr
     (None, unreadable)
 }
 
-/// Records what this machine says about itself, as far as it is news. Returns how many records were added.
-pub fn keep(repo: &Repo, profile: &str, contents: &[RecordContent], now: Timestamp) -> Result<usize> {
-    let store = &*repo.store;
-    store.check_upgrades()?;
-    let mut all = listed(store)?;
+/// Brings a replica the newest record of each series, unless what it has is as new. A record that can't be read stays where it
+/// is. Returns how many were added.
+pub fn carry(from: &Repo, to: &Repo) -> Result<usize> {
+    let (origin, replica) = (&*from.store, &*to.store);
+    let here = listed(origin)?;
+    if here.is_empty() {
+        return Ok(0);
+    }
+    let mut there = listed(replica)?;
+    let series: Vec<_> = here
+        .into_iter()
+        .map(|(series, names)| (names, there.remove(&series).unwrap_or_default()))
+        .collect();
+    let news = for_all(origin.remote(), &series, |(here, there)| {
+        news(origin, here, (replica, there))
+    });
     let mut added = 0;
-    for content in contents {
-        let subject = [&[content.subject()], profile.as_bytes()].concat();
-        let series = store.record_series(&repo.machine(), &subject);
-        let names = all.remove(&series).unwrap_or_default();
-        if !is_wanted(store, &names, &repo.run().host, content, now)? {
-            continue;
+    for ((here, there), body) in series.iter().zip(news) {
+        if let (Some(first), Some(body)) = (here.first(), body?) {
+            // A number of the replica's own: none is used twice there (I-18).
+            added += usize::from(add(replica, first.series, there, &body)?);
         }
-        let body = Body {
-            subject: content.subject(),
-            machine: repo.machine(),
-            host: repo.run().host.clone(),
-            profile: profile.to_string(),
-            time: now.as_second(),
-            content: content.encode(),
-        };
-        added += usize::from(add(store, series, &names, &cbor(&body))?);
     }
     Ok(added)
+}
+
+/// The body of the newest record of a series, if it is newer than what the replica has.
+fn news(
+    origin: &Store,
+    here: &[RecordName],
+    (replica, there): (&Store, &[RecordName]),
+) -> Result<Option<Vec<u8>>> {
+    let both = newest_readable(origin, here).and_then(|here| Ok((here, newest_readable(replica, there)?)));
+    match both {
+        // A later version of this program keeps records there (I-15).
+        Err(Error::Store(chunkstore::Error::NewerFormat(_))) => Ok(None),
+        Err(e) => Err(e),
+        Ok((Some((record, body)), known)) => {
+            let is_known = known.is_some_and(|(known, _)| known.time >= record.time);
+            Ok((!is_known).then_some(body))
+        }
+        Ok((None, _)) => Ok(None),
+    }
+}
+
+/// With its body. An older one stands in for one that is damaged or can't be read.
+fn newest_readable(store: &Store, names: &[RecordName]) -> Result<Option<(MachineRecord, Vec<u8>)>> {
+    for name in names.iter().rev() {
+        match read_with_body(store, *name) {
+            Ok(found) => return Ok(Some(found)),
+            Err(Error::Store(e))
+                if e.concerns_one_object() && !matches!(e, chunkstore::Error::NewerFormat(_)) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(None)
+}
+
+/// What came of recording something.
+pub(crate) enum Kept {
+    Added,
+    /// The newest record says it already.
+    Same,
+    /// Another process of this machine was quicker.
+    Taken,
+    TooLong,
+    /// A later version of this program keeps records there (I-15).
+    Newer(Error),
+}
+
+/// Records what this machine says about itself, as far as it is news. Returns how many records were added.
+pub fn keep(repo: &Repo, profile: &str, contents: &[RecordContent], now: Timestamp) -> Result<usize> {
+    repo.store.check_upgrades()?;
+    let mut all = listed(&repo.store)?;
+    let mut added = 0;
+    for content in contents {
+        let series = series_of(repo, profile, content.subject());
+        let names = all.remove(&series).unwrap_or_default();
+        let kept = keep_in(repo, profile, (series, &names), content, now)?;
+        added += usize::from(matches!(kept, Kept::Added));
+    }
+    Ok(added)
+}
+
+/// The same of one thing that is about no profile, for who must know what came of it.
+pub(crate) fn keep_one(repo: &Repo, content: &RecordContent, now: Timestamp) -> Result<Kept> {
+    repo.store.check_upgrades()?;
+    let series = series_of(repo, "", content.subject());
+    let names = listed(&repo.store)?.remove(&series).unwrap_or_default();
+    keep_in(repo, "", (series, &names), content, now)
+}
+
+fn series_of(repo: &Repo, profile: &str, subject: u8) -> [u8; 8] {
+    let subject = [&[subject], profile.as_bytes()].concat();
+    repo.store.record_series(&repo.machine(), &subject)
+}
+
+fn keep_in(
+    repo: &Repo,
+    profile: &str,
+    (series, names): ([u8; 8], &[RecordName]),
+    content: &RecordContent,
+    now: Timestamp,
+) -> Result<Kept> {
+    let store = &*repo.store;
+    match is_wanted(store, names, &repo.run().host, content, now) {
+        Ok(true) => {}
+        Ok(false) => return Ok(Kept::Same),
+        Err(e @ Error::Store(chunkstore::Error::NewerFormat(_))) => return Ok(Kept::Newer(e)),
+        Err(e) => return Err(e),
+    }
+    let body = Body {
+        subject: content.subject(),
+        machine: repo.machine(),
+        host: repo.run().host.clone(),
+        profile: profile.to_string(),
+        time: now.as_second(),
+        content: content.encode(),
+    };
+    let body = cbor(&body);
+    if body.len() > BODY_MAX {
+        return Ok(Kept::TooLong);
+    }
+    Ok(match add(store, series, names, &body)? {
+        true => Kept::Added,
+        false => Kept::Taken,
+    })
 }
 
 /// Whether a record is to be added to those of its series.
@@ -240,12 +374,14 @@ fn is_wanted(
     match read(store, *last) {
         Ok(last) if last.host != host || content.is_news_after(&last.content) => Ok(true),
         Ok(last) => Ok(match content {
-            RecordContent::Settings(_) => false,
+            RecordContent::Settings(_) | RecordContent::PathTags(_) => false,
             RecordContent::State(_) => names.len() < REFUSED || now.duration_since(last.time) >= SELDOM,
         }),
-        // A later version of this program keeps records here (I-15).
-        Err(Error::Store(chunkstore::Error::NewerFormat(_))) => Ok(false),
-        Err(Error::Store(e)) if e.concerns_one_object() => Ok(true),
+        Err(Error::Store(e))
+            if e.concerns_one_object() && !matches!(e, chunkstore::Error::NewerFormat(_)) =>
+        {
+            Ok(true)
+        }
         Err(e) => Err(e),
     }
 }

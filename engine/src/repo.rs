@@ -92,7 +92,7 @@ pub fn create(
     parity: Option<u8>,
 ) -> Result<RepoId> {
     let now = run.now_secs();
-    let remote = remote::open(location, &run.link)?;
+    let remote = run.storage(location)?;
     let new = NewStore {
         bounds,
         secrets,
@@ -108,9 +108,7 @@ pub fn create(
 
 /// Whether there is a repository at `location`, of whatever version; needs no secret.
 pub fn exists(location: &str, run: &RunContext) -> Result<bool> {
-    Ok(remote::open(location, &run.link)?
-        .size(&ObjectName::config())?
-        .is_some())
+    Ok(run.storage(location)?.size(&ObjectName::config())?.is_some())
 }
 
 /// The directory of a repository that lies in one.
@@ -167,7 +165,7 @@ impl Repo {
     }
 
     fn look_on(remote: Arc<dyn remote::Remote>, run: &RunContext) -> Result<Found> {
-        let store = opening::Found::look(remote, &run.dirs.cache)?;
+        let store = opening::Found::look(run.resting(remote), &run.dirs.cache)?;
         // A walk of the sources while the repository is being opened must not meet half of this. Readers do without.
         let _ = machine_id(&run.dirs.state);
         Ok(Found {
@@ -191,17 +189,18 @@ impl Repo {
 
     /// The same for another run, or a part of this one.
     pub fn open_replica_for(&self, location: &str, run: &RunContext) -> Result<Repo> {
-        let remote = remote::open(location, &run.link)?;
+        let remote = run.storage(location)?;
         Repo::of(self.store.open_replica(remote, &run.dirs.cache)?, run)
     }
 
     pub fn open_replica_on(&self, remote: Arc<dyn remote::Remote>) -> Result<Repo> {
+        let remote = self.run.resting(remote);
         Repo::of(self.store.open_replica(remote, &self.run.dirs.cache)?, &self.run)
     }
 
     /// Makes an empty replica of this repository, unless there is one.
     pub fn make_replica(&self, location: &str) -> Result<Made> {
-        let remote = remote::open(location, &self.run.link)?;
+        let remote = self.run.storage(location)?;
         Ok(self.store.make_replica(&*remote, self.run.now_secs())?)
     }
 
@@ -210,7 +209,7 @@ impl Repo {
         let opener = |(name, location): (String, String)| {
             let (store, run) = (self.store.clone(), self.run.clone());
             let open: Opener = Box::new(move || {
-                let remote = remote::open(&location, &run.link).ok()?;
+                let remote = run.storage(&location).ok()?;
                 store.open_replica(remote, &run.dirs.cache).ok().map(Arc::new)
             });
             (name, open)
@@ -237,7 +236,7 @@ impl Repo {
         repo
     }
 
-    /// Changes the run, but for its cancel token and bandwidth, which the storage was opened with.
+    /// Changes the run, but for its cancel token, bandwidth and share of the processors, which the storage was opened with.
     pub fn run_mut(&mut self) -> &mut RunContext {
         &mut self.run
     }

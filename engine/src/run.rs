@@ -2,10 +2,12 @@
 
 pub use crate::cpu::CpuShare;
 pub use chunkstore::cancel::CancelToken;
+use chunkstore::remote::{self, Remote};
 pub use chunkstore::remote::{Bandwidth, Link};
 use jiff::Timestamp;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where local files go: `cache` may be deleted at any moment, `state` should be kept.
 #[derive(Clone, Debug)]
@@ -83,9 +85,21 @@ impl RunContext {
         }
     }
 
-    /// Between two steps of work: rests for as long as more than the share of the processors was used.
+    /// Between two steps of work on local files: rests for as long as more than the share of the processors was used. What
+    /// works on storage rests before each request ([`RunContext::storage`]).
     pub fn rest(&self) {
         self.cpu.rest(self.cancel());
+    }
+
+    /// The storage at a location, as this run uses it: with its bandwidth and quotas, and its share of the processors.
+    pub(crate) fn storage(&self, location: &str) -> chunkstore::Result<Arc<dyn Remote>> {
+        Ok(self.resting(remote::open(location, &self.link)?))
+    }
+
+    /// The same storage, whose requests wait until there is time left of the share of the processors.
+    pub(crate) fn resting(&self, remote: Arc<dyn Remote>) -> Arc<dyn Remote> {
+        let (cpu, cancel) = (self.cpu.clone(), self.cancel().clone());
+        remote::resting(remote, Box::new(move || cpu.rest(&cancel)))
     }
 
     /// Ends everything that was opened with this run, at its next safe point.

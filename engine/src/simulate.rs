@@ -2,6 +2,7 @@
 //! day that is to come, each group is taken to get further snapshots, as often as it did lately: policies count back from
 //! the newest one, so that without them nothing would ever grow old.
 
+use crate::expire::ExpiryPlan;
 use crate::facts::{Dated, GroupKey, SnapshotInfo, group_by};
 use crate::forget::{ForgetAction, PolicyDecision};
 use crate::manifest::Snapshot;
@@ -49,6 +50,14 @@ pub fn plan(
         }
     }
     decisions
+}
+
+/// When the newest complete snapshot of a group will have been made on that day. `members` are those made by then, the newest
+/// first.
+pub fn newest_at(members: &[&SnapshotInfo], now: Timestamp, day: Timestamp) -> Option<Timestamp> {
+    let further = further(members, now, day);
+    let all: Vec<&SnapshotInfo> = members.iter().copied().chain(&further).collect();
+    ExpiryPlan::newest_at(&all)
 }
 
 /// The snapshots that a group will have got from `now` until `day`. `members` are the newest first.

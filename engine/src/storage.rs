@@ -90,7 +90,7 @@ fn place(remote: &dyn Remote) -> [u8; 32] {
 /// Tries out the storage of the new repository `id` at `location`, and notes what was seen. Writes there, and removes
 /// what it wrote.
 pub fn try_out(location: &str, folder: &str, run: &RunContext) -> Result<Storage> {
-    let remote = remote::open(location, &run.link)?;
+    let remote = run.storage(location)?;
     let storage = Storage::of(&remote::probe(&*remote)?, &*remote, run.now_secs());
     storage.note(&state_of(&run.dirs, folder))?;
     Ok(storage)

@@ -8,7 +8,7 @@ use chunkstore::remote::{self, ObjectName};
 
 /// Bytes of all objects of the repository at `location`. Needs no secret.
 pub fn used(location: &str, run: &RunContext) -> Result<u64> {
-    let remote = remote::open(location, &run.link)?;
+    let remote = run.storage(location)?;
     match remote.size(&ObjectName::config())? {
         Some(_) => Ok(remote::total(&*remote)?),
         None => {

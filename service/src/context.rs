@@ -1,7 +1,7 @@
 //! What every job starts from: settings, environment and the repository that was asked for, and from them an opened
 //! repository.
 
-use crate::catalogue::Lang;
+use crate::catalogue::{Lang, SetCause};
 use crate::credential;
 use crate::env::Env;
 use crate::face::{Face, Notice};
@@ -202,6 +202,23 @@ impl Context {
         let url = self.location().ok()?.url;
         let named = self.settings.remotes.iter().find(|remote| remote.url == url);
         Some(named.map_or_else(|| engine::repo::shown(&url), |remote| remote.name.clone()))
+    }
+
+    /// Refuses where the settings say that this machine removes nothing from the repository that was asked for.
+    pub fn may_remove(&self) -> Result<(), Failure> {
+        // That the location is wrong says who opens it.
+        let Ok(location) = self.location() else {
+            return Ok(());
+        };
+        let url = resolve::absolute(&location.url)?;
+        let mut kept = self.settings.remotes.iter().filter(|remote| remote.append_only);
+        match kept.find(|remote| remote.url == url) {
+            Some(remote) => {
+                let name = remote.name.clone();
+                Err(SetCause::AppendOnly { name }.into())
+            }
+            None => Ok(()),
+        }
     }
 
     /// A remote beside it, by name or URL.

@@ -147,7 +147,7 @@ fn chosen(
         at: None,
         filter: Filter {
             hosts: vec![host.clone()],
-            sets: vec![name.to_string()],
+            sets: context.settings.names_of(name),
             ..Filter::default()
         },
     };

@@ -71,6 +71,9 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
     {
         return Err(Cause::NotNamed.into());
     }
+    if !request.dry_run {
+        context.may_remove()?;
+    }
     recorded(
         context,
         (!request.dry_run).then(|| JobInfo::of(JobKind::Delete)),
@@ -202,6 +205,9 @@ pub fn give_up(
     face: &dyn Face,
     each: &mut dyn FnMut(&GivenUp) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    if !request.dry_run {
+        context.may_remove()?;
+    }
     recorded(
         context,
         (!request.dry_run).then(|| JobInfo::of(JobKind::Delete)),

@@ -8,8 +8,10 @@
 //! (docs/decisions/0030-service.md).
 
 pub mod catalogue;
+pub mod certificate;
 pub mod context;
 pub mod credential;
+pub mod desktop;
 pub mod env;
 pub mod face;
 pub mod failure;
@@ -23,6 +25,7 @@ pub mod machine;
 pub mod maintenance;
 pub mod notify;
 pub mod objects;
+pub mod path_tags;
 pub mod paths;
 pub mod rates;
 pub mod redact;
@@ -44,10 +47,12 @@ pub mod bench;
 pub mod bundle;
 pub mod cache;
 pub mod check;
+pub mod completion;
 pub mod copy;
 pub mod doctor;
 pub mod drill;
 pub mod estimate;
+pub mod expire;
 pub mod forget;
 pub mod heal;
 pub mod hosts;

@@ -28,7 +28,7 @@ pub struct Request {
 /// nothing is known to be left out.
 pub fn filter_for(context: &Context, manifest: &Manifest) -> Result<FilterOptions, Failure> {
     let name = manifest.set.as_deref();
-    let Some(set) = name.and_then(|name| context.settings.set(name)) else {
+    let Some((_, set)) = name.and_then(|name| context.settings.recorded_as(name)) else {
         return Ok(FilterOptions::default());
     };
     let mut filter = one::filter_of(set);

@@ -174,7 +174,11 @@ impl RemoteMaintenance<'_> {
                 .flatten()
                 .unwrap_or_default()
         };
-        let due = |known: &Maintained| known.due(settings.light.as_ref(), settings.full.as_ref(), now);
+        // From an append-only remote nothing is removed.
+        let remote = self.context.settings.remote(self.remote);
+        let light = settings.light.as_ref();
+        let light = light.filter(|_| !remote.is_some_and(|remote| remote.append_only));
+        let due = |known: &Maintained| known.due(light, settings.full.as_ref(), now);
         if due(&look()) == DueMaintenance::default() {
             return Vec::new();
         }

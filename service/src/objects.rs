@@ -66,6 +66,7 @@ pub fn remote_status(remote: &RemoteStatus<'_>) -> Value {
         "last_reached": moment(remote.reached),
         "used": remote.used,
         "quota": remote.quota,
+        "append_only": remote.append_only,
         "growth_per_week": remote.growth_per_week,
         "full_at": moment(remote.full_at),
         "behind": remote.behind,

@@ -1,8 +1,9 @@
-//! The job `prune`: a retention policy if one is given, then the collection of garbage, whose cost is stated before it
-//! is asked for.
+//! The job `prune`: a retention policy if one is given, then deleted files that sets keep no longer, then the collection
+//! of garbage, whose cost is stated before it is asked for.
 
 use crate::catalogue::{Cause, Question};
 use crate::context::Context;
+use crate::expire::{self, DeletedFilesRule, Expired};
 use crate::face::{Activity, Decisions, Face, Notice, ProblemCounts, Step, confirm_if_possible};
 use crate::failure::Failure;
 use crate::history::record::recorded;
@@ -66,6 +67,7 @@ impl Default for Collection {
 #[derive(Debug)]
 pub struct Report {
     pub removed: Removed,
+    pub expired: Expired,
     pub collected: Option<CollectedGarbage>,
     listed: Status,
 }
@@ -81,6 +83,7 @@ impl Report {
     /// Completes its row in the history, and returns its status.
     pub(crate) fn note(&self, row: &mut HistoryRow) -> Status {
         row.snapshots = self.removed.count;
+        row.files = self.expired.files;
         let collected = self.collected.as_ref();
         row.bytes = collected.map_or(0, |collected| collected.summary.bytes_deleted);
         self.status()
@@ -88,18 +91,20 @@ impl Report {
 
     pub fn status(&self) -> Status {
         let collected = self.collected.as_ref().map(|done| done.problems.status());
-        let removed = self.removed.status().max(self.listed);
+        let removed = self.removed.status().max(self.expired.status()).max(self.listed);
         removed.max(collected.unwrap_or_default())
     }
 }
 
 pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
-    let has_policy = request.retention.is_some() || (request.of_sets && !of_sets(context)?.is_empty());
-    if !has_policy && request.collection.is_none() {
+    if request.collection.is_none() && policies(context, request)?.is_empty() {
         return Err(Cause::NothingToPrune.into());
     }
     if request.retention.is_none() && !request.filter.is_empty() {
         return Err(Cause::FilterWithoutRule.into());
+    }
+    if !request.dry_run {
+        context.may_remove()?;
     }
     recorded(
         context,
@@ -110,16 +115,54 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
     )
 }
 
+/// What is applied to which snapshots.
+#[derive(Default)]
+struct Policies {
+    retention: Vec<(Retention, Filter)>,
+    deleted_files: Vec<DeletedFilesRule>,
+    /// How decisions are shown.
+    group_by: Vec<GroupKey>,
+}
+
+impl Policies {
+    fn is_empty(&self) -> bool {
+        self.retention.is_empty() && self.deleted_files.is_empty()
+    }
+}
+
+fn policies(context: &Context, request: &Request) -> Result<Policies, Failure> {
+    match &request.retention {
+        Some(retention) => Ok(Policies {
+            group_by: retention.group_by.clone(),
+            retention: vec![(retention.clone(), request.filter.clone())],
+            ..Policies::default()
+        }),
+        None if request.of_sets => of_sets(context),
+        None => Ok(Policies::default()),
+    }
+}
+
 /// The policies of the sets that are saved in this repository, each for the snapshots that this machine made of its set.
-fn of_sets(context: &Context) -> Result<Vec<(Retention, Filter)>, Failure> {
+fn of_sets(context: &Context) -> Result<Policies, Failure> {
     let url = resolve::absolute(&context.location()?.url)?;
     let settings = &context.settings;
     let is_here = |name: &str| settings.remote(name).is_some_and(|remote| remote.url == url);
     let host = context.host(None)?;
-    let mut policies = Vec::new();
+    let mut policies = Policies {
+        group_by: vec![GroupKey::Set],
+        ..Policies::default()
+    };
     for (name, set) in &settings.sets.0 {
-        let is_saved_here = set.destinations.iter().any(|name| is_here(&name.get_ref().0));
-        if let Some(policy) = set.retention.policy()?.filter(|_| is_saved_here) {
+        if !set.destinations.iter().any(|name| is_here(&name.get_ref().0)) {
+            continue;
+        }
+        let name = &name.get_ref().0;
+        let filter = Filter {
+            hosts: vec![host.clone()],
+            sets: settings.names_of(name),
+            ..Filter::default()
+        };
+        if let Some(policy) = set.retention.policy()? {
             let retention = Retention {
                 policy,
                 // Its sources may have changed.
@@ -127,12 +170,15 @@ fn of_sets(context: &Context) -> Result<Vec<(Retention, Filter)>, Failure> {
                 tags: Vec::new(),
                 allow_empty: false,
             };
-            let filter = Filter {
-                hosts: vec![host.clone()],
-                sets: vec![name.get_ref().0.clone()],
-                ..Filter::default()
-            };
-            policies.push((retention, filter));
+            policies.retention.push((retention, filter.clone()));
+        }
+        if let Some(keep) = set.retention.deleted_files_for() {
+            policies.deleted_files.push(DeletedFilesRule {
+                set: name.clone(),
+                keep,
+                keep_tags: set.retention.tags_to_keep().cloned().collect(),
+                filter,
+            });
         }
     }
     Ok(policies)
@@ -146,38 +192,16 @@ pub(crate) fn perform(context: &Context, request: &Request, face: &dyn Face) -> 
     let repo = context.open(face)?;
     let mut report = Report {
         removed: Removed::default(),
+        expired: Expired::default(),
         collected: None,
         listed: Status::Completed,
     };
-    let (policies, group_by) = match &request.retention {
-        Some(retention) => {
-            let group_by = retention.group_by.clone();
-            (vec![(retention.clone(), request.filter.clone())], group_by)
-        }
-        None if request.of_sets => (of_sets(context)?, vec![GroupKey::Set]),
-        None => (Vec::new(), Vec::new()),
-    };
+    let policies = policies(context, request)?;
     if !policies.is_empty() {
-        let all = listing::read(context, &repo, face)?;
-        let of =
-            |(retention, filter): &(Retention, Filter)| removal::by_policy(context, &all, retention, filter);
-        let each: Vec<_> = policies.iter().map(of).collect();
-        let decisions = Decisions {
-            all: each.concat(),
-            group_by,
-            during: Activity::Prune,
-            dry_run: request.dry_run,
-        };
-        face.decided(&decisions)?;
-        let checked = policies.iter().zip(&each).filter(|_| context.simulate.is_none());
-        for ((retention, _), decided) in checked {
-            removal::check(decided, retention, face)?;
-        }
+        let decisions = apply(context, request, (&repo, policies), &mut report, face)?;
         if let Some(options) = &mut options {
             options.assume_gone = assumed(&decisions);
         }
-        report.removed = removal::remove(&repo, &decisions, request.yes, face)?;
-        report.listed = all.status();
     }
     if let Some(options) = &options {
         report.collected = Some(collect(&repo, options, request.yes, face)?);
@@ -186,6 +210,38 @@ pub(crate) fn perform(context: &Context, request: &Request, face: &dyn Face) -> 
         }
     }
     Ok(report)
+}
+
+/// Removes what the policies don't keep: snapshots, and deleted files from others.
+fn apply(
+    context: &Context,
+    request: &Request,
+    (repo, policies): (&Repo, Policies),
+    report: &mut Report,
+    face: &dyn Face,
+) -> Result<Decisions, Failure> {
+    let all = listing::read(context, repo, face)?;
+    report.listed = all.status();
+    let of = |(retention, filter): &(Retention, Filter)| removal::by_policy(context, &all, retention, filter);
+    let each: Vec<_> = policies.retention.iter().map(of).collect();
+    let decisions = Decisions {
+        all: each.concat(),
+        group_by: policies.group_by,
+        during: Activity::Prune,
+        dry_run: request.dry_run,
+    };
+    if !policies.retention.is_empty() {
+        face.decided(&decisions)?;
+    }
+    let checked = policies.retention.iter().zip(&each);
+    for ((retention, _), decided) in checked.filter(|_| context.simulate.is_none()) {
+        removal::check(decided, retention, face)?;
+    }
+    // First, as snapshots that are removed still say what was there.
+    let expiring = expire::find(context, repo, (&all, &policies.deleted_files), &decisions, face)?;
+    report.removed = removal::remove(repo, &decisions, request.yes, face)?;
+    report.expired = expire::drop_files(repo, &expiring, &all.snapshots, request.yes, face)?;
+    Ok(decisions)
 }
 
 /// What is used after a collection, of the repository that was asked for.

@@ -79,6 +79,9 @@ pub fn run(
     face: &dyn Face,
     each: &mut dyn FnMut(&PurgedSnapshot<'_>) -> Result<(), Failure>,
 ) -> Result<Report, Failure> {
+    if !request.dry_run {
+        context.may_remove()?;
+    }
     let job = JobInfo {
         sources: request.paths.clone(),
         ..JobInfo::of(JobKind::Delete)

@@ -76,6 +76,7 @@ pub fn add(context: &Context, request: &AddRequest, face: &dyn Face) -> Result<A
         url,
         keys: keys(context, &like)?,
         quota: None,
+        append_only: false,
     };
     let settings = edit::add_remote(&context.env, &remote)?;
     Ok(AddedRemote {

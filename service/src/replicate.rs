@@ -6,12 +6,15 @@ use crate::face::{Activity, Face, Step};
 use crate::failure::Failure;
 use crate::history::record::recorded;
 use crate::history::{DestinationRow, JobInfo, JobKind};
+use crate::log::LogLevel;
 use crate::resolve;
 use crate::status::Status;
+use engine::machines;
 pub use engine::replicate::Replicated;
 use engine::replicate::{self as run, Noted, ReplicateOptions};
 use engine::repo::Repo;
 use engine::{Error, StoreError};
+use serde_json::json;
 
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -27,6 +30,10 @@ pub struct Request {
 pub struct ReplicaReport {
     pub name: String,
     pub done: Replicated,
+    /// What machines recorded about themselves, that came with it.
+    pub records: usize,
+    /// Why some of that did not come: nothing depends on it.
+    records_failed: Option<Failure>,
     pub failure: Option<Failure>,
 }
 
@@ -117,6 +124,12 @@ fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
         replicas.collect::<Result<Vec<ReplicaReport>, Failure>>()
     })?;
     step.finish();
+    for one in &replicas {
+        if let Some(failure) = &one.records_failed {
+            let fields = json!({ "remote": one.name, "why": failure.message() });
+            context.log().add(LogLevel::Info, "machine-not-recorded", fields);
+        }
+    }
     let dry_run = request.dry_run;
     Ok(Report { replicas, dry_run })
 }
@@ -151,11 +164,15 @@ fn targets(context: &Context, request: &Request, first: &str) -> Result<Vec<Targ
 /// Nothing for one that is no replica and was not asked for.
 fn bring(first: &Repo, target: Target, options: &ReplicateOptions, step: &Step<'_>) -> Option<ReplicaReport> {
     let mut done = Replicated::default();
+    let mut records = Ok(0);
     let brought = first.open_replica(&target.url).and_then(|to| {
         let run = run::run(first, &to, options, step, &mut done);
         let (behind, reached) = (done.behind, first.run().now_secs());
         run::note(&first.run().dirs, &target.url, &Noted { behind, reached })?;
         run?;
+        if !options.dry_run {
+            records = machines::carry(first, &to);
+        }
         // What was made there when the first could not be reached.
         run::repay(&to, first, options, step, &mut Replicated::default())
     });
@@ -164,9 +181,15 @@ fn bring(first: &Repo, target: Target, options: &ReplicateOptions, step: &Step<'
         Err(e) => Some(e.into()),
         Ok(()) => None,
     };
+    let (records, records_failed) = match records {
+        Ok(records) => (records, None),
+        Err(e) => (0, Some(e.into())),
+    };
     Some(ReplicaReport {
         name: target.name,
         done,
+        records,
+        records_failed,
         failure,
     })
 }

@@ -42,6 +42,8 @@ pub struct Request {
     /// Names or URLs of replicas to read from what the first has lost, or everything if it is away.
     pub also: Vec<String>,
     pub verify: bool,
+    /// Change large files that are there rather than write new ones.
+    pub in_place: bool,
     pub dry_run: bool,
 }
 
@@ -212,6 +214,7 @@ fn options(request: &Request, target: &Path) -> Result<run::RestoreOptions, Fail
         overwrite: request.overwrite,
         permissions: request.permissions,
         verify: request.verify,
+        in_place: request.in_place,
         dry_run: request.dry_run,
         ..run::RestoreOptions::new(target)
     })

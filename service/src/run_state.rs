@@ -126,6 +126,14 @@ pub fn forget(dirs: &LocalDirs, set: &str) -> Result<(), Failure> {
     }
 }
 
+/// What is known of a set, under the name that it is to have.
+pub(crate) fn copy(dirs: &LocalDirs, from: &str, to: &str) -> Result<(), Failure> {
+    match load(dirs, from)? {
+        Some(state) => save(dirs, to, &state),
+        None => forget(dirs, to),
+    }
+}
+
 fn file(dirs: &LocalDirs, set: &str, extension: &str) -> PathBuf {
     dirs.state.join("runs/sets").join(format!("{set}.{extension}"))
 }

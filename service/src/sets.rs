@@ -1,10 +1,11 @@
 //! The jobs `set add`, `set edit` and `set remove`: changes of the tables `[sets.NAME]` of the settings file. Each is a
 //! [`Draft`], which the caller shows or writes.
 
-use crate::catalogue::{Cause, Question, SetCause, SetupWarning, What};
+use crate::catalogue::{Action, Cause, Question, SetCause, SetupWarning, What};
 use crate::context::Context;
 use crate::face::{Face, Notice, confirm_if_possible};
 use crate::failure::Failure;
+use crate::notify::event;
 use crate::run_state;
 use crate::settings::edit::{self, Draft, KeyValue, KeyValues};
 use crate::settings::is_name;
@@ -12,7 +13,12 @@ use crate::settings::values::AbsolutePath;
 use std::ffi::OsStr;
 
 /// A new set. Without destinations it is saved at the only remote that has a name.
-pub fn add(context: &Context, name: &str, mut keys: KeyValues, face: &dyn Face) -> Result<Draft, Failure> {
+pub fn add(
+    context: &Context,
+    name: &str,
+    (mut keys, retention): (KeyValues, KeyValues),
+    face: &dyn Face,
+) -> Result<Draft, Failure> {
     if !is_name(name) {
         let text = name.to_string();
         return Err(Cause::NotAName { text }.into());
@@ -30,14 +36,19 @@ pub fn add(context: &Context, name: &str, mut keys: KeyValues, face: &dyn Face) 
         keys.insert(1, ("destinations", only));
     }
     warn_of_missing(context, &keys, face);
-    edit::add_set(&context.env, name, &keys)
+    edit::save_set(&context.env, name, true, &(keys, retention))
 }
 
-/// Other values for a set's keys.
-pub fn change(context: &Context, name: &str, keys: &KeyValues, face: &dyn Face) -> Result<Draft, Failure> {
+/// Other values for keys of a set and of its retention.
+pub fn change(
+    context: &Context,
+    name: &str,
+    changes: &(KeyValues, KeyValues),
+    face: &dyn Face,
+) -> Result<Draft, Failure> {
     context.settings.named_set(name)?;
-    warn_of_missing(context, keys, face);
-    edit::change_set(&context.env, name, keys)
+    warn_of_missing(context, &changes.0, face);
+    edit::save_set(&context.env, name, false, changes)
 }
 
 /// The settings without a set. Its snapshots stay.
@@ -60,6 +71,23 @@ pub fn write_removal(
     confirm_if_possible(face, yes, &question)?;
     draft.write(&context.env)?;
     run_state::forget(&context.dirs()?, name)
+}
+
+/// Writes a draft in which a set has another name. What is known of its runs goes with it: first to the new name, so that a
+/// crash leaves it known under the name that the settings have.
+pub fn write_renamed(context: &Context, from: &str, to: &str, draft: &Draft) -> Result<(), Failure> {
+    draft.check(&context.env)?;
+    let dirs = context.dirs()?;
+    let lock = run_state::try_lock(&dirs, from);
+    let lock = lock.map_err(|e| Failure::system(Action::Write, &dirs.state, e))?;
+    let Some(_lock) = lock else {
+        let name = from.to_string();
+        return Err(SetCause::RunsNow { name }.into());
+    };
+    run_state::copy(&dirs, from, to)?;
+    event::copy(&dirs, from, to)?;
+    draft.write(&context.env)?;
+    run_state::forget(&dirs, from)
 }
 
 /// A source that is not there may be on a disk that is not plugged in, or be misspelt.

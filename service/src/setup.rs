@@ -175,6 +175,7 @@ pub fn write(env: &Env, answers: &Answers) -> Result<PathBuf, Failure> {
             url: url.clone(),
             keys: vec![key.clone()],
             quota: None,
+            append_only: false,
         };
         edit::add_remote(env, &remote)?;
     }
@@ -183,7 +184,7 @@ pub fn write(env: &Env, answers: &Answers) -> Result<PathBuf, Failure> {
         ("destinations", KeyValue::Texts(vec![answers.remote.clone()])),
         ("schedule", KeyValue::Text(answers.schedule.clone())),
     ];
-    let draft = edit::add_set(env, &answers.set, &keys)?;
+    let draft = edit::save_set(env, &answers.set, true, &(keys, KeyValues::new()))?;
     draft.write(env)?;
     Ok(draft.path)
 }
@@ -309,6 +310,7 @@ fn restore_file(
         permissions: Permissions::Current,
         also: Vec::new(),
         verify: true,
+        in_place: false,
         dry_run: false,
     };
     restore::run(context, &request, face).map(drop)

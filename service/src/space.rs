@@ -8,7 +8,7 @@ use crate::listing;
 use crate::paths::absolute;
 use crate::status::Status;
 use engine::SessionId;
-use engine::alone::{self, Holdings};
+use engine::alone::{self, Holdings, PathHoldings};
 use engine::facts::SnapshotInfo;
 use engine::list::relative;
 use engine::manifest::Snapshot;
@@ -25,8 +25,11 @@ pub enum Request {
 /// Something that holds data.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Holder {
-    /// An absolute path.
-    Path(Vec<u8>),
+    /// An absolute path, of a directory in any of the snapshots, or of something else in all of them.
+    Path {
+        path: Vec<u8>,
+        is_folder: bool,
+    },
     /// What is in a directory beyond what can be told apart.
     Rest,
     /// A set's name; empty for snapshots of none.
@@ -73,13 +76,7 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
                 let path = String::from_utf8_lossy(&absolute).into_owned();
                 return Err(Cause::PathNowhere { path }.into());
             }
-            let holder = |name: &Option<Vec<u8>>| match name {
-                Some(name) if name.is_empty() => Holder::Path(absolute.clone()),
-                Some(name) if top.is_empty() => Holder::Path([b"/", &name[..]].concat()),
-                Some(name) => Holder::Path([&absolute[..], b"/", name].concat()),
-                None => Holder::Rest,
-            };
-            let holders = found.names.iter().map(holder).collect();
+            let holders = holders(&found, &absolute);
             path = Some(absolute.clone());
             (beside(holders, &found.holdings), found.holdings)
         }
@@ -97,10 +94,7 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
             (beside(facts.map(Holder::Snapshot).collect(), &holdings), holdings)
         }
     };
-    // A directory itself is no more than an entry.
-    let own = path.clone().map(Holder::Path);
-    rows.retain(|(holder, bytes)| *bytes > 0 || Some(holder) != own.as_ref());
-    rows.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+    sort(&mut rows, path.as_deref());
     drop(reader);
     Ok(Report {
         path,
@@ -110,6 +104,29 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
         problems: step.finish(),
         listed: listing.status(),
     })
+}
+
+/// The largest first. A directory itself is no more than an entry, so it only counts if it holds something.
+fn sort(rows: &mut Vec<(Holder, u64)>, directory: Option<&[u8]>) {
+    let is_directory =
+        |holder: &Holder| matches!(holder, Holder::Path { path, .. } if Some(&path[..]) == directory);
+    rows.retain(|(holder, bytes)| *bytes > 0 || !is_directory(holder));
+    rows.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+}
+
+/// What each owner is, by its number.
+fn holders(found: &PathHoldings, absolute: &[u8]) -> Vec<Holder> {
+    let holder = |(number, name): (u32, &Option<Vec<u8>>)| {
+        let Some(name) = name else { return Holder::Rest };
+        let path = match (name.is_empty(), absolute) {
+            (true, _) => absolute.to_vec(),
+            (false, b"/") => [b"/", &name[..]].concat(),
+            (false, _) => [absolute, b"/", name].concat(),
+        };
+        let is_folder = found.folders.contains(&number);
+        Holder::Path { path, is_folder }
+    };
+    (0u32..).zip(&found.names).map(holder).collect()
 }
 
 fn beside(holders: Vec<Holder>, holdings: &Holdings) -> Vec<(Holder, u64)> {

@@ -58,6 +58,29 @@ fn a_policy_is_for_its_set() {
     assert_eq!(sets_of_snapshots(&home), ["-", "a", "b"]);
 }
 
+/// A set that got another name goes on with what was recorded under the one that it had.
+#[test]
+fn a_set_with_another_name_goes_on() {
+    let home = home();
+    let policy = |name: &str| format!("[sets.{name}.retention]\nmax-generations = 2\n");
+    settings(&home, &[set("a"), policy("a")].concat());
+    for _ in 0..3 {
+        home.ok(&["run", "a"]);
+    }
+    let renamed = set("b") + "former-names = ['a']\n";
+    settings(&home, &[renamed, policy("b")].concat());
+    home.ok(&["run", "b"]);
+    home.ok(&["prune", "--no-gc"]);
+    assert_eq!(sets_of_snapshots(&home), ["a", "b"]);
+    let mut rows = home.ok(&["history", "--set", "b", "--json"]).objects();
+    rows.retain(|row| row["message_type"] == "history");
+    let sets: Vec<&Value> = rows.iter().map(|row| &row["set"]).collect();
+    assert_eq!(sets, ["b", "a", "a", "a"]);
+    home.ok(&["history", "rerun", rows[3]["id"].as_str().unwrap()]);
+    assert_eq!(sets_of_snapshots(&home), ["a", "b", "b"]);
+    home.ok(&["drill"]).says(&["of set b"]);
+}
+
 #[test]
 fn a_dry_run_says_why_by_tier() {
     let home = home();
@@ -76,6 +99,84 @@ fn a_dry_run_says_why_by_tier() {
     assert!(decided[0].1.as_str().unwrap().contains("7d"), "{decided:?}");
 }
 
+/// Retention by options: comments stay, a dry run writes nothing, and what is wrong is refused with the words of the settings.
+#[test]
+fn retention_is_set_by_options() {
+    let home = home();
+    let before = settings(&home, "");
+    let add = ["set", "add", "docs", "docs", "--tier", "7d=1h", "--tier", "1M"];
+    let more = [
+        "--deleted-files",
+        "90d",
+        "--max-generations",
+        "100",
+        "--keep-tag",
+        "a,b",
+    ];
+    let all = [&add[..], &more[..]].concat();
+    let dry = home.ok(&[&all[..], &["-n"]].concat());
+    assert!(dry.out.contains("+[sets.docs.retention]\n"), "{}", dry.out);
+    assert_eq!(super::file(&home), before);
+    home.ok(&all);
+    let text = super::file(&home);
+    let table = "[sets.docs.retention]\ntiers = [{ until = \"7d\", keep-every = \"1h\" }, { keep-every = \"1M\" }]\n\
+        deleted-files = \"90d\"\nmax-generations = 100\nkeep-tags = [\"a\", \"b\"]\n";
+    assert!(text.contains(table), "{text}");
+    home.write(
+        super::SETTINGS,
+        text.replace("max-generations = 100", "max-generations = 100 # many"),
+    );
+    home.ok(&[
+        "set",
+        "edit",
+        "docs",
+        "--max-generations",
+        "7",
+        "--deleted-files",
+        "forever",
+        "--tier",
+        "",
+    ]);
+    let text = super::file(&home);
+    assert!(text.contains("max-generations = 7 # many\n"), "{text}");
+    assert!(
+        text.contains("deleted-files = \"forever\"\n") && !text.contains("tiers"),
+        "{text}"
+    );
+    for (option, value) in [
+        ("--tier", "7d"),
+        ("--tier", "soon=1h"),
+        ("--deleted-files", "soon"),
+        ("--max-generations", "0"),
+        ("--max-generations", "many"),
+    ] {
+        let args = [
+            "set", "edit", "docs", option, value, "--tier", "1d=1h", "--tier", "2d=1d",
+        ];
+        let args = if option == "--tier" { &args[..5] } else { &args[..] };
+        match value {
+            "7d" => drop(home.ok(args)),
+            _ => drop(home.ends(2, args).says(&["dedup.toml:"])),
+        }
+    }
+    let clear = [
+        "--tier",
+        "",
+        "--max-generations",
+        "",
+        "--deleted-files",
+        "",
+        "--keep-tag",
+        "",
+    ];
+    home.ok(&[&["set", "edit", "docs"], &clear[..]].concat());
+    assert!(
+        !super::file(&home).contains("retention"),
+        "{}",
+        super::file(&home)
+    );
+}
+
 #[test]
 fn policies_that_are_wrong() {
     let home = home();
@@ -86,7 +187,7 @@ fn policies_that_are_wrong() {
             "tiers",
         ),
         ("max-generations = 0", "max-generations"),
-        ("deleted-files = '90d'", "forever"),
+        ("deleted-files = 'soon'", "deleted-files"),
     ];
     for (policy, word) in rows {
         settings(&home, &format!("{}[sets.a.retention]\n{policy}\n", set("a")));

@@ -2,7 +2,10 @@
 
 use kit::program::Home;
 use kit::servers::postbox::{Smtp, SmtpOptions};
+use kit::session::in_session;
+use kit::terminal::on_terminal;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 fn empty_home() -> Home {
     let home = Home::new(env!("CARGO_BIN_EXE_dedup-under-test"));
@@ -106,6 +109,92 @@ fn from_nothing_to_a_proven_backup() {
         "{text}"
     );
     home.ok(&["run", "--all"]);
+}
+
+/// What is typed in answer to a setup that needs nothing but a source.
+fn shortest<'a>(docs: &'a str, timer: &'a str) -> Vec<(&'a str, &'a str)> {
+    vec![
+        ("What should be backed up.*: $", docs),
+        ("Anything else.*: $", ""),
+        ("Where should backups go.*: $", ""),
+        ("What opens the backup.*: $", ""),
+        ("When.*: $", ""),
+        ("Write these words down.*: ", ""),
+        (r"Word (\d+): $", "{word}"),
+        (r"Word (\d+): $", "{word}"),
+        (r"Word (\d+): $", "{word}"),
+        ("Who gets a mail.*: $", ""),
+        ("Install a timer.*: $", timer),
+    ]
+}
+
+/// The timer is the real one of systemd, which starts a run.
+#[test]
+fn the_timer_is_installed() {
+    let home = empty_home();
+    let docs = home.text("docs");
+    let program = home.command::<&str>(&[]);
+    let script = r#"
+        "$DEDUP" setup; code=$?
+        systemctl --user is-enabled dedup.timer >"$HOME/enabled"
+        systemctl --user is-active dedup.timer >"$HOME/active"
+        systemctl --user start --wait dedup.service
+        systemctl --user show dedup.service -p Result -p ExecMainStatus -p Nice -p IOSchedulingPriority >"$HOME/result"
+        systemctl --user list-timers --no-legend dedup.timer >"$HOME/next"
+        systemd-analyze --user verify "$HOME"/.config/systemd/user/dedup.* >"$HOME/verified" 2>&1
+        echo $? >>"$HOME/verified"
+        exit $code"#;
+    let Some(session) = in_session(&program, script, "the_timer_is_installed") else {
+        return;
+    };
+    let run = on_terminal(&session, &shortest(&docs, "yes"));
+    let read = |name: &str| fs::read_to_string(home.path(name)).unwrap_or_default();
+    assert_eq!(run.code, 0, "{}\n{}\n{}", run.out, run.err, read("systemd.log"));
+    for words in ["started the timer", "enable-linger", "All is set up"] {
+        assert!(run.out.contains(words), "no '{words}' in {}", run.out);
+    }
+    assert_eq!(
+        (read("enabled").trim(), read("active").trim()),
+        ("enabled", "active")
+    );
+    let result = read("result");
+    for line in [
+        "Result=success",
+        "ExecMainStatus=0",
+        "Nice=10",
+        "IOSchedulingPriority=7",
+    ] {
+        assert!(result.contains(line), "{result}");
+    }
+    assert!(read("next").contains("dedup.service"), "{}", read("next"));
+    // systemd itself finds nothing wrong with the files that were written.
+    let verified = read("verified");
+    assert!(verified.ends_with("\n0\n") || verified == "0\n", "{verified}");
+    assert!(!verified.contains("dedup."), "{verified}");
+}
+
+/// Where nobody runs systemd for this user, the reason is told and setup ends well: backups can be run all the same.
+#[test]
+fn a_timer_that_cannot_be_installed() {
+    let home = empty_home();
+    let docs = home.text("docs");
+    home.write(
+        "bin/systemctl",
+        "#!/bin/sh\necho \"$@\" >>\"$HOME/called\"\necho 'Failed to connect to bus' >&2\nexit 1\n",
+    );
+    let mode = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(home.path("bin/systemctl"), mode).unwrap();
+    let path = format!("{}:{}", home.text("bin"), std::env::var("PATH").unwrap());
+    let run = home.on_terminal(&[("PATH", &path)], &["setup"], &shortest(&docs, "yes"));
+    assert_eq!(run.code, 0, "{}\n{}", run.out, run.err);
+    for words in ["Failed to connect to bus", "crontab -e", "All is set up"] {
+        assert!(run.out.contains(words), "no '{words}' in {}", run.out);
+    }
+    assert_eq!(
+        fs::read_to_string(home.path("called")).unwrap(),
+        "--user daemon-reload\n"
+    );
+    assert_eq!(home.ok(&["-r", "main", "snapshots", "--json"]).objects().len(), 1);
 }
 
 /// What is left early leaves nothing that is half done.

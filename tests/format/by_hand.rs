@@ -203,14 +203,14 @@ impl<'a> Repository<'a> {
         assert_eq!(bytes[..26], head);
         let mut rest = Bytes(&bytes[28..]);
         let count = u16::from_le_bytes([bytes[26], bytes[27]]);
-        assert_eq!(count, u16::from(matches!(what, 6 | 16)));
+        assert_eq!(count, u16::from(matches!(what, 6 | 16 | 17)));
         let keys: Vec<_> = (0..count).map(|_| sealed_key(&mut rest)).collect();
         let sealed = rest.0;
         let head = &bytes[..bytes.len() - sealed.len()];
         let key = match what {
             4 => self.index,
             5 | 7 => self.key("sessions"),
-            6 | 16 => self.content_key(3, &keys[0]),
+            6 | 16 | 17 => self.content_key(3, &keys[0]),
             8 | 9 | 15 => self.key("removals"),
             14 => self.key("upgrades"),
             _ => panic!("{what}"),

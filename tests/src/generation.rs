@@ -3,6 +3,7 @@
 use chunkstore::chunker::Bounds;
 use chunkstore::frame::{Decoder, Encoder};
 use chunkstore::index::Presence;
+use chunkstore::intake::Intake;
 use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
 use chunkstore::remote::Memory;
@@ -68,7 +69,18 @@ pub fn generation(repo: &Repo, number: u64, files: &Files) -> Result<SessionId> 
 
 /// The same as a backup with a parent does it: what is as it was there is not put again if the view has it.
 pub fn successor(repo: &Repo, number: u64, files: &Files, parent: &Files) -> Result<SessionId> {
-    let writer = Writer::begin(repo.store.clone(), repo.owner(), 1, false)?;
+    followed(repo, number, files, parent, &[])
+}
+
+/// The same, with packs for further destinations, too.
+pub fn followed(
+    repo: &Repo,
+    number: u64,
+    files: &Files,
+    parent: &Files,
+    intakes: &[Arc<Intake>],
+) -> Result<SessionId> {
+    let writer = Writer::begin_with(repo.store.clone(), repo.owner(), 1, false, intakes)?;
     put_changed(repo, &writer, number, files, (parent, false))
         .and_then(|manifest| publish(&writer, &manifest))
 }

@@ -13,6 +13,7 @@ pub mod program;
 pub mod random;
 pub mod remotes;
 pub mod servers;
+pub mod session;
 pub mod terminal;
 pub mod tree;
 pub mod world;

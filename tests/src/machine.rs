@@ -83,7 +83,8 @@ impl Machine {
         }
     }
 
-    /// A machine whose index stays open between two openings of its repository, which saves most of a short run's time.
+    /// A machine whose index stays open between two openings of its repository, and came from a machine before it: opening
+    /// one takes most of a short run's time.
     pub fn quick(host: &str) -> Self {
         let machine = Machine::new(host);
         simulation::keep_open_below(machine.home());
@@ -124,7 +125,9 @@ impl Machine {
 
     /// The same, [`Machine::quick`].
     pub fn quick_copy(&self) -> Self {
-        self.copied_to(Machine::quick(&self.host))
+        let copy = self.copied_to(Machine::quick(&self.host));
+        simulation::copy_below(self.home(), copy.home()).unwrap();
+        copy
     }
 
     fn copied_to(&self, copy: Machine) -> Self {

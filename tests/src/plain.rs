@@ -13,8 +13,12 @@ use engine::repo::Repo;
 use engine::tree::{Cursor, open_extent_list};
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use crate::generation::Files;
+
+/// Chunks, and whether each is of metadata.
+type ReadChunks = HashMap<(bool, ChunkId), Rc<[u8]>>;
 
 /// Where each chunk lies, by all segments, in packs that are there.
 struct Plain<'a> {
@@ -23,6 +27,8 @@ struct Plain<'a> {
     /// Where files were moved to.
     moved: HashMap<ContentHash, SmallFile>,
     decoder: RefCell<Decoder>,
+    /// What was read already: generations share most of what they have.
+    read: RefCell<ReadChunks>,
 }
 
 /// Every file of these generations.
@@ -72,10 +78,14 @@ impl<'a> Plain<'a> {
             places,
             moved,
             decoder: RefCell::new(Decoder::new()?),
+            read: RefCell::default(),
         })
     }
 
-    fn chunk(&self, class: Class, id: &ChunkId) -> Result<Vec<u8>> {
+    fn chunk(&self, class: Class, id: &ChunkId) -> Result<Rc<[u8]>> {
+        if let Some(bytes) = self.read.borrow().get(&(class.is_tree(), *id)) {
+            return Ok(bytes.clone());
+        }
         let found = self
             .places
             .get(id)
@@ -85,14 +95,18 @@ impl<'a> Plain<'a> {
         let (remote, keys) = (self.store.remote(), self.store.keys());
         let mut decoder = self.decoder.borrow_mut();
         decoder.read(remote, keys, class, *id, place, &mut out)?;
-        Ok(out)
+        let bytes = Rc::<[u8]>::from(out);
+        self.read
+            .borrow_mut()
+            .insert((class.is_tree(), *id), bytes.clone());
+        Ok(bytes)
     }
 
     fn files(&self, repo: &Repo, id: SessionId) -> Result<Files> {
         let mut files = Files::new();
         let root = repo.manifest(id)?.root()?;
         let mut cursor = Cursor::new(&root, |id: &ChunkId, _: Option<&Place>| {
-            self.chunk(Class::Tree, id)
+            Ok(self.chunk(Class::Tree, id)?.to_vec())
         });
         while let Some(item) = cursor.next()? {
             if item.entry.kind == EntryKind::File {
@@ -108,7 +122,7 @@ impl<'a> Plain<'a> {
         let mut extents = |list: &[Extent]| -> Result<()> {
             for extent in list {
                 match extent {
-                    Extent::Chunk { id, .. } => bytes.extend(self.chunk(Class::Data, id)?),
+                    Extent::Chunk { id, .. } => bytes.extend_from_slice(&self.chunk(Class::Data, id)?),
                     Extent::Zero { len } => bytes.resize(bytes.len() + *len as usize, 0),
                 }
             }

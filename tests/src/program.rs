@@ -155,6 +155,26 @@ impl Home {
     }
 }
 
+/// The same program at another moment, `2026-12-07 09:30:00` local time: its clock is moved by libfaketime and goes on from
+/// there.
+pub fn at_moment(program: &Command, moment: &str) -> Command {
+    let mut command = Command::new("faketime");
+    command
+        .args(["-f", &format!("@{moment}")])
+        .arg(program.get_program())
+        .args(program.get_args())
+        .env_clear()
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .stdin(Stdio::null());
+    if let Some(folder) = program.get_current_dir() {
+        command.current_dir(folder);
+    }
+    for (name, value) in program.get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    command
+}
+
 impl Run {
     pub fn of(output: Output) -> Run {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();

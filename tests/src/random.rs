@@ -2,6 +2,7 @@
 //! campaign is the same test with more of them.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// SplitMix64 (Steele, Lea, Flood 2014): small, and good enough for choosing test cases.
 #[derive(Clone)]
@@ -79,4 +80,28 @@ pub fn first_failure(
         }
     });
     found.into_inner().unwrap()
+}
+
+/// Plays each of `plays` with one seed after another on two threads, until there were enough cases; `play` returns how
+/// many it had.
+pub fn campaign<T: Copy + Sync>(what: &str, wanted: u64, plays: &[T], play: impl Fn(T, u64) -> u64 + Sync) {
+    let range = seeds(wanted);
+    let (first, wanted) = (range.start, range.end - range.start);
+    let (next, cases) = (AtomicU64::new(0), AtomicU64::new(0));
+    let each = plays.len() as u64;
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while cases.load(Relaxed) < wanted {
+                    let unit = next.fetch_add(1, Relaxed);
+                    let (which, seed) = (plays[(unit % each) as usize], first + unit / each);
+                    cases.fetch_add(play(which, seed), Relaxed);
+                }
+            });
+        }
+    });
+    let (units, cases) = (next.load(Relaxed), cases.load(Relaxed));
+    let last = first + units.div_ceil(each) - 1;
+    println!("{what}: {cases} cases, seeds {first} to {last}");
+    assert!(cases >= wanted, "{cases}");
 }

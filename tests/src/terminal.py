@@ -18,7 +18,7 @@ LONGEST = 300  # seconds
 steps, program = json.loads(sys.argv[1]), sys.argv[2:]
 pid, terminal = pty.fork()
 if pid == 0:
-    os.execv(program[0], program)
+    os.execvp(program[0], program)
 
 shown, ended = "", False
 

@@ -2,7 +2,7 @@
 
 use super::address::Address;
 use crate::cancel::CancelToken;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, ToSocketAddrs};
@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// Index segments, manifests and fences are smaller.
 const SMALL: usize = 1 << 20;
+/// How often bytes that wait look whether the rate was changed.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Limits how fast is sent and received, shared by all remotes that are opened with it. Clones share the limits.
 #[derive(Clone, Debug, Default)]
@@ -32,8 +34,36 @@ pub(super) enum Direction {
 struct Schedule {
     /// Bytes per second; `None` is unlimited.
     limit: Option<u64>,
-    /// When what was granted so far will have been sent.
-    free: Option<Instant>,
+    /// Bytes that have asked to go so far. They go in the order in which they asked.
+    asked: u64,
+    /// How many of them may have gone by `at`.
+    gone: f64,
+    at: Option<Instant>,
+}
+
+impl Schedule {
+    /// What may have gone by now. Bandwidth that nobody used is not saved up.
+    fn pass(&mut self, now: Instant) {
+        let asked = self.asked as f64;
+        let passed = self
+            .at
+            .map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        self.gone = match self.limit {
+            Some(limit) => (self.gone + passed.as_secs_f64() * limit as f64).min(asked),
+            None => asked,
+        };
+        self.at = Some(now);
+    }
+}
+
+/// The place of some bytes among those that go in one direction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Turn {
+    direction: Direction,
+    /// Bytes that go before them.
+    after: u64,
+    /// They are part of a large object.
+    is_bulk: bool,
 }
 
 impl Bandwidth {
@@ -42,24 +72,48 @@ impl Bandwidth {
         Self::default()
     }
 
-    /// Sets the limits, in bytes per second, from now on.
+    /// Sets the limits, in bytes per second, from now on: also for what is waiting already.
     pub fn limit(&self, upload: Option<u64>, download: Option<u64>) {
-        self.0.upload.lock().limit = upload;
-        self.0.download.lock().limit = download;
+        self.limit_at(upload, download, Instant::now());
     }
 
-    /// How long to wait before so many bytes may go.
-    fn reserve(&self, direction: Direction, bytes: usize, now: Instant) -> Duration {
-        let mut schedule = match direction {
+    fn limit_at(&self, upload: Option<u64>, download: Option<u64>, now: Instant) {
+        for (direction, limit) in [(Direction::Upload, upload), (Direction::Download, download)] {
+            let mut schedule = self.schedule(direction);
+            // What has passed so far passed at the rate that held until now.
+            schedule.pass(now);
+            schedule.limit = limit;
+        }
+    }
+
+    fn schedule(&self, direction: Direction) -> MutexGuard<'_, Schedule> {
+        match direction {
             Direction::Upload => self.0.upload.lock(),
             Direction::Download => self.0.download.lock(),
-        };
-        let Some(limit) = schedule.limit else {
-            return Duration::ZERO;
-        };
-        let start = schedule.free.map_or(now, |free| free.max(now));
-        schedule.free = Some(start + Duration::from_secs_f64(bytes as f64 / limit.max(1) as f64));
-        start - now
+        }
+    }
+
+    /// Puts so many bytes behind those that wait.
+    fn queue(&self, direction: Direction, bytes: usize, now: Instant) -> u64 {
+        let mut schedule = self.schedule(direction);
+        schedule.pass(now);
+        let after = schedule.asked;
+        schedule.asked = after.saturating_add(bytes as u64);
+        after
+    }
+
+    /// How long it takes at the present rate until what is before these bytes has gone.
+    fn left(&self, turn: &Turn, now: Instant) -> Duration {
+        let mut schedule = self.schedule(turn.direction);
+        schedule.pass(now);
+        let before = turn.after as f64 - schedule.gone;
+        match schedule.limit {
+            Some(limit) if before > 0.0 => {
+                let left = Duration::try_from_secs_f64(before / limit.max(1) as f64);
+                left.unwrap_or(Duration::MAX)
+            }
+            _ => Duration::ZERO,
+        }
     }
 }
 
@@ -99,18 +153,34 @@ impl Link {
         }
     }
 
-    /// How long to wait before these bytes, of `whole`, may go. Small objects wait no more once the run was cancelled:
-    /// they make count what was sent before.
-    pub(super) fn delay(&self, direction: Direction, bytes: usize, whole: usize) -> Duration {
-        if whole <= SMALL && self.cancel.is_cancelled() {
+    /// A turn for these bytes, of an object of `whole`.
+    pub(super) fn turn(&self, direction: Direction, bytes: usize, whole: usize) -> Turn {
+        Turn {
+            direction,
+            after: self.bandwidth.queue(direction, bytes, Instant::now()),
+            is_bulk: whole > SMALL,
+        }
+    }
+
+    /// How long to wait before it is looked again whether it is their turn; nothing if it is. Small objects wait no more once
+    /// the run was cancelled: they make count what was sent before.
+    pub(super) fn wait(&self, turn: &Turn) -> Duration {
+        if !turn.is_bulk && self.cancel.is_cancelled() {
             return Duration::ZERO;
         }
-        self.bandwidth.reserve(direction, bytes, Instant::now())
+        self.bandwidth.left(turn, Instant::now()).min(LOOK)
     }
 
     /// Waits until so many bytes may go.
     pub(super) async fn pace(&self, direction: Direction, bytes: usize, whole: usize) {
-        tokio::time::sleep(self.delay(direction, bytes, whole)).await;
+        let turn = self.turn(direction, bytes, whole);
+        loop {
+            let wait = self.wait(&turn);
+            if wait.is_zero() {
+                return;
+            }
+            tokio::time::sleep(wait).await;
+        }
     }
 }
 
@@ -161,8 +231,8 @@ mod tests {
         let delay = |url: &str| {
             let address = Address::parse(url, &["endpoint"]).unwrap();
             let link = link.to(&address);
-            link.delay(Direction::Upload, 100, 100);
-            link.delay(Direction::Upload, 1, 1)
+            link.turn(Direction::Upload, 100, 100);
+            link.wait(&link.turn(Direction::Upload, 1, 1))
         };
         assert!(delay("webdav://192.168.1.9/x").is_zero());
         assert!(delay("s3://bucket?endpoint=http://[fd00::1]:9000").is_zero());
@@ -170,17 +240,55 @@ mod tests {
         assert!(!delay("s3://bucket").is_zero());
     }
 
+    /// How long so many bytes wait for their turn if the rate stays.
+    fn reserve(bandwidth: &Bandwidth, direction: Direction, bytes: usize, now: Instant) -> Duration {
+        let turn = turn(bandwidth, direction, bytes, now);
+        bandwidth.left(&turn, now)
+    }
+
+    fn turn(bandwidth: &Bandwidth, direction: Direction, bytes: usize, now: Instant) -> Turn {
+        Turn {
+            direction,
+            after: bandwidth.queue(direction, bytes, now),
+            is_bulk: true,
+        }
+    }
+
     #[test]
     fn bytes_are_spread_over_time() {
         let (bandwidth, now) = (Bandwidth::unlimited(), Instant::now());
-        let reserve = |bytes, now| bandwidth.reserve(Direction::Upload, bytes, now);
-        assert_eq!(reserve(1 << 30, now), Duration::ZERO);
-        bandwidth.limit(Some(1000), None);
-        assert_eq!(reserve(500, now), Duration::ZERO);
-        assert_eq!(reserve(500, now), Duration::from_millis(500));
-        assert_eq!(reserve(1, now + Duration::from_secs(3)), Duration::ZERO);
+        let upload = |bytes, now| reserve(&bandwidth, Direction::Upload, bytes, now);
+        assert_eq!(upload(1 << 30, now), Duration::ZERO);
+        bandwidth.limit_at(Some(1000), None, now);
+        assert_eq!(upload(500, now), Duration::ZERO);
+        assert_eq!(upload(500, now), Duration::from_millis(500));
+        assert_eq!(upload(1, now + Duration::from_secs(3)), Duration::ZERO);
         assert_eq!(
-            bandwidth.reserve(Direction::Download, 1 << 30, now),
+            reserve(&bandwidth, Direction::Download, 1 << 30, now),
+            Duration::ZERO
+        );
+    }
+
+    /// What waits goes on at the new rate, whichever way it was changed.
+    #[test]
+    fn a_rate_that_changes_holds_for_what_waits() {
+        let (bandwidth, start) = (Bandwidth::unlimited(), Instant::now());
+        let after = |seconds| start + Duration::from_secs(seconds);
+        bandwidth.limit_at(Some(1000), None, start);
+        turn(&bandwidth, Direction::Upload, 100_000, start);
+        let waits = turn(&bandwidth, Direction::Upload, 1, start);
+        assert_eq!(bandwidth.left(&waits, start), Duration::from_secs(100));
+        assert_eq!(bandwidth.left(&waits, after(10)), Duration::from_secs(90));
+        bandwidth.limit_at(Some(10_000), None, after(10));
+        assert_eq!(bandwidth.left(&waits, after(10)), Duration::from_secs(9));
+        bandwidth.limit_at(Some(100), None, after(15));
+        assert_eq!(bandwidth.left(&waits, after(15)), Duration::from_secs(400));
+        bandwidth.limit_at(None, None, after(16));
+        assert_eq!(bandwidth.left(&waits, after(16)), Duration::ZERO);
+        // Without a limit nothing was left waiting for what comes next.
+        bandwidth.limit_at(Some(1000), None, after(17));
+        assert_eq!(
+            reserve(&bandwidth, Direction::Upload, 1, after(17)),
             Duration::ZERO
         );
     }
@@ -190,15 +298,15 @@ mod tests {
         let (slow, fast) = (Link::default(), Link::default());
         slow.bandwidth.limit(Some(1), None);
         for link in [&slow, &fast] {
-            link.delay(Direction::Upload, 1000, 1000);
+            link.turn(Direction::Upload, 1000, 1000);
         }
-        assert!(slow.delay(Direction::Upload, 1, 1) > Duration::from_secs(900));
-        assert!(fast.delay(Direction::Upload, 1, 1).is_zero());
+        let small = slow.turn(Direction::Upload, 1, 1);
+        let bulk = slow.turn(Direction::Upload, 1, SMALL + 1);
+        assert!(slow.bandwidth.left(&small, Instant::now()) > Duration::from_secs(900));
+        assert_eq!(slow.wait(&small), LOOK);
+        assert!(fast.wait(&fast.turn(Direction::Upload, 1, 1)).is_zero());
         slow.cancel.cancel();
-        assert!(
-            slow.delay(Direction::Upload, 1, 1).is_zero(),
-            "small objects go at once"
-        );
-        assert!(!slow.delay(Direction::Upload, 1, SMALL + 1).is_zero());
+        assert!(slow.wait(&small).is_zero(), "small objects go at once");
+        assert!(!slow.wait(&bulk).is_zero());
     }
 }

@@ -14,6 +14,7 @@ pub mod multistatus;
 mod network;
 mod probe;
 mod quota;
+mod resting;
 mod several;
 
 pub use address::shown;
@@ -22,6 +23,7 @@ pub use local::{Local, PortableLocal};
 pub use mem::Memory;
 pub use probe::{Probe, probe};
 pub use quota::total;
+pub use resting::{Rest, resting};
 pub use several::for_all;
 pub(crate) use several::join_concurrent;
 

@@ -47,9 +47,13 @@ pub enum SortKey {
 }
 
 #[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "--tag finds files and directories that have the tags ('dedup tag --on'), what is below such directories, and \
+    what is in snapshots that have them."
+)]
 pub struct FindArgs {
-    /// Names, paths or patterns to look for
-    #[arg(value_name = "PATTERN", required = true)]
+    /// Names, paths or patterns to look for (default with --tag: the paths that have the tags)
+    #[arg(value_name = "PATTERN", required_unless_present = "tag")]
     pub patterns: Vec<String>,
     /// Ignore case
     #[arg(short, long)]
@@ -250,6 +254,10 @@ pub struct RestoreArgs {
     /// Read every file back and compare it, including those that were already equal
     #[arg(long)]
     pub verify: bool,
+    /// Change files of 16 MiB and more that are already there, instead of writing a new copy beside each; until it is
+    /// complete again, such a file has a temporary name
+    #[arg(long, alias = "inplace")]
+    pub in_place: bool,
     /// Show what would be done; write nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,

@@ -2,6 +2,7 @@
 
 use super::values;
 use clap::{Args, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 #[derive(Args, Clone, Debug)]
@@ -42,9 +43,24 @@ pub enum CacheCommand {
 }
 
 #[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "In ~/.bashrc: source <(dedup completions bash). In ~/.zshrc, after compinit: source <(dedup completions \
+    zsh). In fish: dedup completions fish > ~/.config/fish/completions/dedup.fish. Names of sets and remotes come from \
+    the settings, and snapshots from the repository if it opens at once, without a question."
+)]
 pub struct CompletionsArgs {
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct CompleteArgs {
+    /// The line up to the cursor, as bash has it
+    #[arg(long, value_name = "LINE", conflicts_with = "words")]
+    pub line: Option<String>,
+    /// The words after the program's name; the last one is unfinished
+    #[arg(value_name = "WORD", last = true)]
+    pub words: Vec<OsString>,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -74,7 +90,8 @@ pub struct HelpArgs {
 #[derive(Args, Clone, Debug)]
 #[command(
     after_help = "The first start prints a link by which you choose the console's password. It listens on this machine \
-    only: see docs/console.md for another machine. Ctrl-C ends it; jobs that it started end at their next safe point."
+    only, unless it has a certificate and a password: see docs/console.md. Ctrl-C ends it; jobs that it started end at \
+    their next safe point."
 )]
 pub struct ConsoleArgs {
     /// Address and port, or unix:/path of a socket (default: that of the settings, then 127.0.0.1:4280)
@@ -83,6 +100,9 @@ pub struct ConsoleArgs {
     /// Print a link by which a new password can be chosen
     #[arg(long)]
     pub reset_password: bool,
+    /// Ask for a new password here, and end
+    #[arg(long, conflicts_with_all = ["listen", "reset_password", "new_token", "revoke_token"])]
+    pub set_password: bool,
     /// Make a token for a program that reads /api/ or /metrics, print it, and end
     #[arg(long, value_name = "NAME", conflicts_with_all = ["listen", "reset_password"])]
     pub new_token: Option<String>,

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use service::Failure;
 use service::sets::source;
 use service::settings::edit::{KeyValue, KeyValues};
+use service::settings::form::tier_of;
 use std::ffi::OsString;
 
 /// Sets of files that are backed up together, in dedup.toml.
@@ -122,11 +123,81 @@ pub struct SetKeyArgs {
     /// How long each of these commands may take
     #[arg(long, value_name = "DURATION")]
     pub run_timeout: Option<String>,
+    #[command(flatten)]
+    pub retention: SetRetentionArgs,
+}
+
+/// The keys of a set's retention.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Retention")]
+pub struct SetRetentionArgs {
+    /// Up to AGE keep one snapshot per PERIOD, such as 7d=1h; without an age, such as 1M, for ever (may be given several times,
+    /// youngest first)
+    #[arg(long, value_name = "[AGE=]PERIOD")]
+    pub tier: Vec<String>,
+    /// How long files are kept that were deleted from the sources, such as 90d, or forever (the default)
+    #[arg(long, value_name = "DURATION")]
+    pub deleted_files: Option<String>,
+    /// Keep at most N snapshots
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub max_generations: Option<String>,
+    /// Always keep snapshots with this tag (may be given several times)
+    #[arg(long, value_name = "TAG[,TAG]", value_delimiter = ',')]
+    pub keep_tag: Vec<String>,
+}
+
+impl SetRetentionArgs {
+    /// What was given, in the order of the documentation.
+    pub fn values(&self) -> KeyValues {
+        let mut keys = KeyValues::new();
+        let filled = |texts: &[String]| -> Vec<String> {
+            texts.iter().filter(|text| !text.is_empty()).cloned().collect()
+        };
+        if !self.tier.is_empty() {
+            let tiers: Vec<_> = filled(&self.tier).iter().map(|text| tier_of(text)).collect();
+            keys.push((
+                "tiers",
+                match tiers.is_empty() {
+                    true => KeyValue::Unset,
+                    false => KeyValue::Tables(tiers),
+                },
+            ));
+        }
+        match self.deleted_files.as_deref() {
+            None => {}
+            Some("") => keys.push(("deleted-files", KeyValue::Unset)),
+            Some(text) => keys.push(("deleted-files", KeyValue::Text(text.to_string()))),
+        }
+        if let Some(text) = &self.max_generations {
+            keys.push(("max-generations", number(text)));
+        }
+        if !self.keep_tag.is_empty() {
+            let tags = filled(&self.keep_tag);
+            keys.push((
+                "keep-tags",
+                match tags.is_empty() {
+                    true => KeyValue::Unset,
+                    false => KeyValue::Texts(tags),
+                },
+            ));
+        }
+        keys
+    }
+}
+
+/// Another text is refused with the words of the settings' check.
+fn number(text: &str) -> KeyValue {
+    match text.is_empty() {
+        true => KeyValue::Unset,
+        false => text
+            .parse()
+            .map_or_else(|_| KeyValue::Text(text.to_string()), KeyValue::Number),
+    }
 }
 
 impl SetKeyArgs {
     pub fn is_empty(&self) -> bool {
-        self.values().is_ok_and(|keys| keys.is_empty())
+        self.retention.values().is_empty() && self.values().is_ok_and(|keys| keys.is_empty())
     }
 
     /// What was given, in the order of the documentation.
@@ -162,15 +233,7 @@ impl SetKeyArgs {
             }
         }
         if let Some(text) = &self.priority {
-            // Another text is refused with the words of the settings' check.
-            let number = text.parse().map(KeyValue::Number);
-            keys.push((
-                "priority",
-                match text.is_empty() {
-                    true => KeyValue::Unset,
-                    false => number.unwrap_or_else(|_| KeyValue::Text(text.clone())),
-                },
-            ));
+            keys.push(("priority", number(text)));
         }
         let texts = [
             ("schedule", &self.schedule),

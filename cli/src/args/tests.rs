@@ -21,7 +21,7 @@ fn commands() {
     };
     let want = "init backup run status doctor support-bundle set setup schedule console agent notify config history pause resume \
         stop takeover snapshots ls find versions diff dump mount serve restore forget undelete tag protect unprotect purge \
-        prune check drill repair remote replicate heal copy key stats space cache bench completions unlock version about help";
+        prune check drill repair remote replicate heal copy key stats space cache bench completions complete unlock version about help";
     assert_eq!(names(&command).join(" "), want);
     let key = command.find_subcommand("key").unwrap();
     assert_eq!(names(key).join(" "), "add list remove passwd export recovery");
@@ -106,6 +106,8 @@ fn what_is_accepted() {
         "restore -t /x",
         "restore --target /x latest~1:/a b",
         "restore -t /x --at 2h -i a -i b -e c --overwrite if-newer --permissions current --verify -n -H h",
+        "restore -t /x --in-place",
+        "restore -t /x --inplace",
         "forget abc def -n",
         "forget --unreadable 0123abcd --yes",
         "forget --keep-daily 7 --keep-tag a --group-by= --prune --yes",

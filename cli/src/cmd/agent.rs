@@ -18,8 +18,9 @@ const TICK: Duration = Duration::from_secs(60);
 
 /// Until somebody asks for its end, which waits for the safe point of a run.
 pub fn run(terminal: &Terminal) -> Result<Status, Failure> {
-    let stop = StopSignal::catch()?;
+    // Before any thread is started, since each has a priority of its own.
     process::be_nice();
+    let stop = StopSignal::catch()?;
     loop {
         if let Err(failure) = tick(terminal) {
             output::say(&exit::line(&failure, terminal.lang, terminal.json()));

@@ -5,8 +5,11 @@ use crate::output::{self, Lines};
 use crate::terminal::Terminal;
 use console::{Options, Started, Tokens};
 use serde_json::json;
-use service::catalogue::report::console as report;
-use service::{Failure, Status};
+use service::catalogue::report::{console as report, doctor};
+use service::catalogue::{Cause, NetworkFault};
+use service::face::Face;
+use service::secret::PasswordPrompt;
+use service::{Failure, Status, objects};
 
 pub fn run(terminal: &Terminal, args: &ConsoleArgs) -> Result<Status, Failure> {
     let context = &terminal.context;
@@ -16,6 +19,9 @@ pub fn run(terminal: &Terminal, args: &ConsoleArgs) -> Result<Status, Failure> {
     if let Some(name) = &args.revoke_token {
         Tokens::of(context)?.revoke(name)?;
         return done(terminal, name, None);
+    }
+    if args.set_password {
+        return set_password(terminal);
     }
     crate::signals::catch()?;
     let own = context.for_job(
@@ -29,6 +35,19 @@ pub fn run(terminal: &Terminal, args: &ConsoleArgs) -> Result<Status, Failure> {
         licences: super::version::LICENCES,
     };
     console::serve(own, &options, &mut |started| tell(terminal, started))?;
+    Ok(Status::Completed)
+}
+
+fn set_password(terminal: &Terminal) -> Result<Status, Failure> {
+    let typed = terminal.password(PasswordPrompt::New)?;
+    let password = typed.ok_or(Cause::Console {
+        fault: NetworkFault::NobodyTypes.into(),
+    })?;
+    console::set_password(&terminal.context, &password)?;
+    match terminal.json() {
+        true => output::object(&json!({ "message_type": "summary" }))?,
+        false => terminal.line(&report::password_set(terminal.lang))?,
+    }
     Ok(Status::Completed)
 }
 
@@ -54,7 +73,14 @@ fn tell(terminal: &Terminal, started: &Started) -> Result<(), Failure> {
             "message_type": "console",
             "url": started.place,
             "link": started.link,
+            "certificate": started.certificate.as_ref().map(objects::finding),
         }));
+    }
+    if let Some(finding) = &started.certificate
+        && let Some(advice) = doctor::advice(terminal.lang, finding)
+    {
+        let meaning = doctor::meaning(terminal.lang, finding);
+        output::say(&format!("dedup: {meaning}\n    {advice}"));
     }
     let mut out = Lines::new();
     out.line(&report::listening(terminal.lang, &started.place));

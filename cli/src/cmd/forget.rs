@@ -7,6 +7,7 @@ use crate::render::decisions;
 use crate::terminal::Terminal;
 use serde_json::json;
 use service::catalogue::report::retention as say;
+use service::expire::Expired;
 use service::forget::{self, GiveUpRequest, GivenUp, LossRequest, Request, Which};
 use service::units::escape;
 use service::{Failure, Status};
@@ -40,7 +41,8 @@ pub fn run(terminal: &Terminal, args: &ForgetArgs) -> Result<Status, Failure> {
     let mut status = report.status();
     if args.prune && !simulates {
         let collected = report.collect_garbage(&terminal.context, args.ask.yes, terminal)?;
-        prune::tell(terminal, Some(&collected.summary), &report.removed, args.dry_run)?;
+        let removed = (&report.removed, &Expired::default());
+        prune::tell(terminal, Some(&collected.summary), removed, args.dry_run)?;
         status = status.max(collected.problems.status());
     } else if terminal.talks() {
         let removed = report.removed.count;

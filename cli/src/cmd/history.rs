@@ -33,10 +33,14 @@ fn list(terminal: &Terminal, journal: &Journal, args: &HistoryArgs) -> Result<St
         let (near, kind) = (nearest(kind, &known), kind.to_string());
         return Err(Cause::NoSuchJobKind { kind, near }.into());
     }
+    let sets = args
+        .set
+        .as_ref()
+        .map(|set| terminal.context.settings.names_of(set));
     let page = journal.rows(&HistoryQuery {
         limit: args.limit as usize,
         id: String::new(),
-        set: args.set.clone(),
+        sets: sets.unwrap_or_default(),
         kind: args.kind.clone(),
         status: args.status.clone(),
     })?;
@@ -169,6 +173,11 @@ fn again(terminal: &Terminal, journal: &Journal, id: &str) -> Result<Status, Fai
         let (id, kind) = (row.id, row.kind);
         return Err(Cause::CannotRerun { id, kind }.into());
     };
+    // It may have another name by now.
+    let settings = &terminal.context.settings;
+    let set = settings
+        .recorded_as(&set)
+        .map_or(set.clone(), |(name, _)| name.to_string());
     let request = service::runs::Request {
         which: WhichSets::Named(vec![set]),
         wait: false,

@@ -11,6 +11,7 @@ use service::error::NamedSnapshot;
 use service::json;
 use service::listing::{self, Chosen};
 use service::monitor::Quiet;
+use service::path_tags::{self, PathTags};
 use service::paths::{SnapshotSpec, absolute, from_root};
 use service::units::escape;
 use service::{Error, list};
@@ -32,6 +33,9 @@ pub fn run(terminal: &Terminal, args: &LsArgs) -> Result<Status, Failure> {
     let reader = repo.reader(&Quiet);
     let mut out = Lines::new();
     let mut view = LsView::new(terminal, args, &chosen, paths.first());
+    if (terminal.json() || args.long) && !args.ncdu {
+        view.tags = path_tags::read(&repo)?;
+    }
     let mut list = || -> service::Result<()> {
         for (path, recursive) in &paths {
             let mut each = |path: &[u8], entry: &Entry| {
@@ -63,6 +67,9 @@ struct LsView {
     ncdu: Option<Ncdu>,
     /// Lines that wait until all can be sorted.
     sorted: Option<Vec<(Key, String)>>,
+    host: String,
+    /// Of paths; read only where they are shown.
+    tags: PathTags,
 }
 
 /// What lines are sorted by: a number, such as a size, and then text.
@@ -88,6 +95,8 @@ impl LsView {
                 .then(|| Ncdu::new(top, chosen.manifest.time(), &chosen.manifest.paths)),
             head: (terminal.json() && !args.ncdu).then(head),
             sorted: args.sort.map(|_| Vec::new()),
+            host: chosen.manifest.host.clone(),
+            tags: PathTags::default(),
         }
     }
 
@@ -99,14 +108,21 @@ impl LsView {
             out.object(&head);
         }
         let line = match (terminal.json(), args.long) {
-            (true, _) => json::node_line(path, entry),
-            (false, true) => text::long_entry(terminal.lang, path, entry, args.human_readable),
+            (true, _) => json::node_line(path, entry, &self.tags_of(path)),
+            (false, true) => {
+                let line = text::long_entry(terminal.lang, path, entry, args.human_readable);
+                line + &text::tags(&self.tags_of(path))
+            }
             (false, false) => escape(&text::absolute(path)),
         };
         match (&mut self.sorted, args.sort) {
             (Some(sorted), Some(by)) => sorted.push((key(by, path, entry), line)),
             _ => out.line(&line),
         }
+    }
+
+    fn tags_of(&self, path: &[u8]) -> Vec<&str> {
+        self.tags.of(&self.host, &text::absolute(path))
     }
 
     fn end(self, args: &LsArgs, out: &mut Lines) {

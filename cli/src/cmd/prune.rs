@@ -5,7 +5,8 @@ use crate::args::values::MaxUnused;
 use crate::output;
 use crate::terminal::Terminal;
 use serde_json::json;
-use service::catalogue::report::retention as report;
+use service::catalogue::report::{expiry, retention as report};
+use service::expire::Expired;
 use service::prune::{self, Collection, PruneSummary, Request, Unused};
 use service::removal::Removed;
 use service::{Failure, Status};
@@ -24,7 +25,7 @@ pub fn run(terminal: &Terminal, args: &PruneArgs) -> Result<Status, Failure> {
     };
     let report = prune::run(&terminal.context, &request, terminal)?;
     let summary = report.collected.as_ref().map(|collected| &collected.summary);
-    tell(terminal, summary, &report.removed, dry_run)?;
+    tell(terminal, summary, (&report.removed, &report.expired), dry_run)?;
     Ok(report.status())
 }
 
@@ -45,7 +46,7 @@ fn collection(args: &PruneArgs) -> Collection {
 pub fn tell(
     terminal: &Terminal,
     summary: Option<&PruneSummary>,
-    removed: &Removed,
+    (removed, expired): (&Removed, &Expired),
     dry_run: bool,
 ) -> Result<(), Failure> {
     if terminal.json() {
@@ -54,12 +55,19 @@ pub fn tell(
         object["dry_run"] = json!(dry_run);
         object["snapshots_removed"] = json!(removed.count);
         object["snapshots_failed"] = json!(removed.failed);
+        object["deleted_files_dropped"] = json!(expired.files);
+        object["deleted_bytes_dropped"] = json!(expired.bytes);
+        object["snapshots_changed"] = json!(expired.snapshots);
         return output::object(&object);
     }
     if !terminal.talks() {
         return Ok(());
     }
-    let lines = report::pruned(terminal.lang, removed.count, summary, dry_run);
+    let mut lines = expiry::expired(terminal.lang, expired, dry_run);
+    lines.extend(report::pruned(terminal.lang, removed.count, summary, dry_run));
+    if lines.is_empty() {
+        return Ok(());
+    }
     output::write((lines.join("\n") + "\n").as_bytes()).map(|_| ())
 }
 

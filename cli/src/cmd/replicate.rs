@@ -46,6 +46,7 @@ fn object(one: &ReplicaReport) -> Value {
     let mut object = json!(one.done);
     object["message_type"] = json!("replica");
     object["name"] = json!(one.name);
+    object["records"] = json!(one.records);
     object["error"] = json!(one.failure.as_ref().map(Failure::message));
     object
 }

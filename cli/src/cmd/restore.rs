@@ -59,6 +59,7 @@ fn request(terminal: &Terminal, args: &RestoreArgs) -> Result<Request, Failure> 
         },
         also: args.also.clone(),
         verify: args.verify,
+        in_place: args.in_place,
         dry_run: args.dry_run,
     })
 }
@@ -106,6 +107,9 @@ fn tell(lang: Lang, done: &Report, args: &RestoreArgs) -> Result<(), Failure> {
     if left > 0 {
         let bytes = s.bytes_skipped.saturating_sub(s.bytes_unchanged);
         lines.push(report::left_as_is(lang, left, bytes));
+    }
+    if s.bytes_reused > 0 {
+        lines.push(report::reused(lang, s.bytes_reused));
     }
     if args.verify && !args.dry_run {
         lines.push(report::verified(lang, s.files_verified));

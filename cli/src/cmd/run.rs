@@ -29,11 +29,12 @@ pub fn run(terminal: &Terminal, args: &RunArgs) -> Result<Status, Failure> {
 }
 
 pub fn call(terminal: &Terminal, request: &Request) -> Result<Status, Failure> {
-    // A user who interrupts a command of the set is to have those that clean up after it, too.
-    crate::signals::catch()?;
+    // Before any thread is started, since each has a priority of its own.
     if request.which == WhichSets::Due && !request.dry_run {
         service::platform::process::be_nice();
     }
+    // A user who interrupts a command of the set is to have those that clean up after it, too.
+    crate::signals::catch()?;
     let report = runs::run(&terminal.context, request, terminal, &mut |set| {
         if let Some(failure) = &set.failure {
             output::say(&crate::exit::line(failure, terminal.lang, terminal.json()));

@@ -27,7 +27,8 @@ pub fn run(terminal: &Terminal, command: &SetCommand) -> Result<Status, Failure>
 
 fn add(terminal: &Terminal, args: &SetAddArgs) -> Result<Status, Failure> {
     let keys = with_sources(&args.sources, args.keys.values()?)?;
-    let draft = sets::add(&terminal.context, &args.name, keys, terminal)?;
+    let changes = (keys, args.keys.retention.values());
+    let draft = sets::add(&terminal.context, &args.name, changes, terminal)?;
     draft.check(&terminal.context.env)?;
     if !args.dry_run {
         draft.write(&terminal.context.env)?;
@@ -38,7 +39,8 @@ fn add(terminal: &Terminal, args: &SetAddArgs) -> Result<Status, Failure> {
 
 fn edit(terminal: &Terminal, args: &SetEditArgs) -> Result<Status, Failure> {
     let keys = with_sources(&args.source, args.keys.values()?)?;
-    let draft = sets::change(&terminal.context, &args.name, &keys, terminal)?;
+    let changes = (keys, args.keys.retention.values());
+    let draft = sets::change(&terminal.context, &args.name, &changes, terminal)?;
     draft.check(&terminal.context.env)?;
     if !args.dry_run && draft.is_change() {
         draft.write(&terminal.context.env)?;

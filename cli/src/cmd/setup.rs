@@ -11,6 +11,7 @@ use service::face::Face;
 use service::init::{self, Bounds};
 use service::notify;
 use service::notify::channel::ChannelKind;
+use service::platform::process::user_name;
 use service::resolve::{self, RepositoryOptions};
 use service::runs::{Request, WhichSets};
 use service::scheduler::SchedulerKind;
@@ -306,6 +307,8 @@ impl Guide<'_> {
                     Ok(place) => {
                         let text = schedule::installed(self.lang(), kind, &shown(&place), false);
                         self.tell(&text);
+                        let (machine, user) = (self.context().machine(), user_name());
+                        self.tell(&schedule::ticks(self.lang(), machine.lingers(&user), &user));
                         return Ok(());
                     }
                     Err(failure) => failure.text(self.lang()),

@@ -33,7 +33,7 @@ fn tell_json(report: &Report) -> Result<(), Failure> {
     let mut out = Lines::new();
     for (holder, bytes) in &report.rows {
         let mut object = match holder {
-            Holder::Path(path) => json!({ "path": json::name(path) }),
+            Holder::Path { path, .. } => json!({ "path": json::name(path) }),
             Holder::Rest => json!({ "rest": true }),
             Holder::Set(name) => json!({ "set": name }),
             Holder::Snapshot(facts) => json!({
@@ -67,7 +67,7 @@ fn tell(terminal: &Terminal, args: &SpaceArgs, report: &Report) -> Result<(), Fa
     };
     let row = |(holder, bytes): &(Holder, u64)| {
         let name = match holder {
-            Holder::Path(path) => escape(path),
+            Holder::Path { path, .. } => escape(path),
             Holder::Rest => say::rest(lang),
             Holder::Set(name) if name.is_empty() => say::no_set(lang),
             Holder::Set(name) => escape(name.as_bytes()),
@@ -106,7 +106,7 @@ fn advice(terminal: &Terminal, report: &Report) -> Option<String> {
         return None;
     }
     Some(match largest {
-        Holder::Path(path) => say::advice_on_path(terminal.lang, &String::from_utf8_lossy(path)),
+        Holder::Path { path, .. } => say::advice_on_path(terminal.lang, &String::from_utf8_lossy(path)),
         Holder::Snapshot(facts) => say::advice_on_snapshot(terminal.lang, &short(&facts.id.to_hex())),
         Holder::Set(_) => say::advice_on_sets(terminal.lang),
         Holder::Rest => return None,

@@ -176,6 +176,13 @@ pub fn remotes(lang: Lang, remotes: &[RemoteStatus<'_>]) -> String {
     let day =
         |at: Option<Timestamp>| at.map_or_else(String::new, |at| text::time(at).chars().take(10).collect());
     let size = |bytes: Option<u64>| bytes.map_or_else(String::new, format_bytes);
+    let name = |one: &RemoteStatus<'_>| {
+        let name = escape(one.name.as_bytes());
+        match one.append_only {
+            true => status::append_only(lang, &name),
+            false => name,
+        }
+    };
     let cells = remotes.iter().map(|one| {
         let mark = match (one.reachable, &one.failure) {
             (Some(false), _) | (_, Some(_)) => "!",
@@ -184,7 +191,7 @@ pub fn remotes(lang: Lang, remotes: &[RemoteStatus<'_>]) -> String {
         };
         vec![
             mark.to_string(),
-            escape(one.name.as_bytes()),
+            name(one),
             size(one.used),
             size(one.quota),
             one.growth_per_week

@@ -110,6 +110,14 @@ pub fn long_entry(lang: Lang, path: &[u8], entry: &Entry, human: bool) -> String
     line
 }
 
+/// The tags of a path, behind its line.
+pub fn tags(tags: &[&str]) -> String {
+    match tags.is_empty() {
+        true => String::new(),
+        false => format!("  [{}]", escape(tags.join(", ").as_bytes())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

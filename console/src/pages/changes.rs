@@ -3,6 +3,7 @@
 use super::{shown, size};
 use crate::browse::{self, Spot};
 use crate::fields::encoded;
+use crate::moments::PathMoments;
 use crate::reply::{self, answer};
 use crate::visit::{Frame, Visit};
 use askama::Template;
@@ -23,7 +24,7 @@ use service::{Context, Failure, Status, text};
 /// Changes on one page.
 const ROWS: usize = 500;
 /// Snapshots that can be chosen from.
-const CHOICES: usize = 200;
+const CHOICES: usize = 2000;
 
 #[derive(Template)]
 #[template(path = "changes.html")]
@@ -84,22 +85,16 @@ pub async fn page(visit: Visit) -> Response {
 }
 
 fn changes(visit: &Visit, context: &Context, lang: Lang) -> Result<Response, Failure> {
-    let spot = Spot::of(&visit.query);
-    let repo = visit.app.open(&spot.remote)?;
-    let listing = browse::outlines(context, &repo)?;
-    let newest = browse::newest_first(&listing);
-    let here = browse::named(&newest, &spot.snapshot)?;
-    let spot = spot.in_snapshot(here.id);
-    let of_host = browse::of_same_host(&newest, here, &spot.path);
-    let own = context.host(None).ok();
-    let is_own = own.is_some_and(|own| own == here.host);
+    let at = PathMoments::of(visit, context)?;
+    let (spot, here, of_host) = (&at.spot, &at.here, at.of_host());
+    let is_own = at.is_own(context);
     let with = visit.query.text("with").unwrap_or_default();
     let pair = pair(&of_host, here, with, is_own)?;
     let metadata = visit.query.text("metadata").is_some();
     let skip = usize::try_from(visit.query.number("skip").unwrap_or_default()).unwrap_or(usize::MAX);
     let t = Labels(lang);
     let compared = match &pair {
-        Some(pair) => compared(context, lang, &repo, &spot, pair, (metadata, skip))?,
+        Some(pair) => compared(context, lang, &at.repo, spot, pair, (metadata, skip))?,
         None => Compared::default(),
     };
     let other = pair.as_ref().map(|pair| other(pair, here));

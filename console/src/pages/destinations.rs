@@ -2,6 +2,7 @@
 //! tested; taking one out of the settings.
 
 use crate::browse::bad;
+use crate::pages::storage::{DrillView, drilled};
 use crate::pages::{Moment, Sign, shown, size};
 use crate::reply::{self, answer, see_other};
 use crate::visit::{Frame, Visit};
@@ -35,8 +36,10 @@ struct DestinationRow {
     full_at: Option<String>,
     checked: Option<Moment>,
     restored: Option<Moment>,
+    drilled: Option<DrillView>,
     sets: Vec<String>,
-    job: Option<u64>,
+    /// The page of what is done there now.
+    job: Option<String>,
     can_heal: bool,
 }
 
@@ -114,8 +117,9 @@ fn row(visit: &Visit, context: &Context, lang: Lang, one: &RemoteStatus<'_>) -> 
         }),
         checked: ago(one.proofs.check),
         restored: ago(one.proofs.restore),
+        drilled: drilled(context, lang, one),
         sets: sets_at(context, one.name),
-        job: visit.app.jobs.of_remote(one.name).map(|job| job.nr),
+        job: visit.app.jobs.of_remote(one.name).map(|job| job.place()),
         can_heal: context.settings.remotes.len() > 1,
     }
 }
@@ -333,6 +337,7 @@ fn create(context: &Context, typed: &TypedDestination, password: Option<Hidden>)
         url,
         keys: vec![key],
         quota: None,
+        append_only: false,
     };
     edit::add_remote(&context.env, &remote).map(drop)
 }

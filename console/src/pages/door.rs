@@ -61,7 +61,7 @@ fn try_login(visit: &Visit, _: &Context, lang: Lang) -> Result<Response, Failure
     let t = Labels(lang);
     let password = visit.form.text("password").unwrap_or_default();
     let now = Instant::now();
-    match visit.app.gate.check(password, now)? {
+    match visit.app.gate.check(password, visit.from, now)? {
         Verdict::Right => enter(visit, now),
         Verdict::Wrong => login_form(visit, lang, StatusCode::FORBIDDEN, t.password_wrong().to_string()),
         Verdict::NoPassword => login_form(visit, lang, StatusCode::FORBIDDEN, String::new()),
@@ -86,14 +86,22 @@ fn enter(visit: &Visit, now: Instant) -> Result<Response, Failure> {
     visit.app.sessions.end(&visit.session_id);
     let id = visit.app.sessions.begin(now)?;
     let mut answer = see_other("/");
-    let cookie = format!("{}={id}; Path=/; HttpOnly; SameSite=Strict", visit.app.cookie);
-    set_cookie(&mut answer, &cookie);
+    set_cookie(visit, &mut answer, "", &id, None);
     Ok(answer)
 }
 
-fn set_cookie(answer: &mut Response, cookie: &str) {
+/// A cookie of this console, for its pages alone; with an age in seconds, it outlives the browser.
+fn set_cookie(visit: &Visit, answer: &mut Response, what: &str, value: &str, age: Option<u32>) {
+    let name = &visit.app.cookie;
+    let mut cookie = format!("{name}{what}={value}; Path=/; HttpOnly; SameSite=Strict");
+    if visit.app.is_secure {
+        cookie += "; Secure";
+    }
+    if let Some(age) = age {
+        cookie += &format!("; Max-Age={age}");
+    }
     // Made of hexadecimal digits and names of ours.
-    if let Ok(value) = HeaderValue::from_str(cookie) {
+    if let Ok(value) = HeaderValue::from_str(&cookie) {
         answer.headers_mut().append(header::SET_COOKIE, value);
     }
 }
@@ -151,26 +159,18 @@ fn set_password(visit: &Visit, _: &Context, lang: Lang) -> Result<Response, Fail
 pub async fn logout(visit: Visit) -> Response {
     visit.app.sessions.end(&visit.session_id);
     let mut answer = see_other("/login");
-    let gone = format!(
-        "{}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0",
-        visit.app.cookie
-    );
-    set_cookie(&mut answer, &gone);
+    set_cookie(&visit, &mut answer, "", "", Some(0));
     answer
 }
 
 /// Language and colours.
 pub async fn look(visit: Visit) -> Response {
     let mut answer = see_other(own_place(visit.form.text("back")));
-    let name = &visit.app.cookie;
-    let keep = |value: &str, what: &str| {
-        format!("{name}-{what}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={YEAR}")
-    };
     if let Some(lang) = visit.form.text("lang").and_then(Lang::from_code) {
-        set_cookie(&mut answer, &keep(lang.code(), "lang"));
+        set_cookie(&visit, &mut answer, "-lang", lang.code(), Some(YEAR));
     }
     if let Some(theme @ ("light" | "dark")) = visit.form.text("theme") {
-        set_cookie(&mut answer, &keep(theme, "theme"));
+        set_cookie(&visit, &mut answer, "-theme", theme, Some(YEAR));
     }
     answer
 }

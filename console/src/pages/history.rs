@@ -51,10 +51,11 @@ fn history(visit: &Visit, context: &Context, lang: Lang) -> Result<Response, Fai
     let page = visit.query.number("page").unwrap_or(1).clamp(1, PAGES_MAX);
     let skip = (page as usize - 1) * JOBS;
     let journal = Journal::of(&context.dirs()?);
+    let names = set.as_ref().map(|set| context.settings.names_of(set));
     let found = journal.rows(&HistoryQuery {
         limit: skip + JOBS,
         id: String::new(),
-        set: set.clone(),
+        sets: names.unwrap_or_default(),
         kind: kind.clone(),
         status: status.clone(),
     })?;
@@ -161,10 +162,10 @@ fn job(visit: &Visit, context: &Context, lang: Lang, id: &str) -> Result<Respons
     };
     let first = row.destinations.first().map(|there| there.name.clone());
     let remote = first.filter(|name| context.settings.remote(name).is_some());
-    let rerun = row
-        .set
-        .clone()
-        .filter(|set| context.settings.set(set).is_some() && !is_running);
+    // It may have another name by now.
+    let rerun = row.set.as_ref().filter(|_| !is_running);
+    let rerun = rerun.and_then(|set| context.settings.recorded_as(set));
+    let rerun = rerun.map(|(name, _)| name.to_string());
     let title = Labels(lang).history();
     reply::page(&JobPage {
         f: visit.frame_in(Some(context), lang, "history", title),

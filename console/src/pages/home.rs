@@ -119,10 +119,11 @@ fn home(visit: &Visit, context: &Context, lang: Lang) -> Result<Home, Failure> {
         ..HistoryQuery::default()
     })?;
     let views = sets.iter().map(|one| {
+        let names = context.settings.names_of(one.name);
         let rows: Vec<&HistoryRow> = past
             .rows
             .iter()
-            .filter(|row| row.set.as_deref() == Some(one.name))
+            .filter(|row| row.set.as_ref().is_some_and(|set| names.contains(set)))
             .collect();
         set_view(visit, context, lang, one, (&journal, &remotes), &rows)
     });

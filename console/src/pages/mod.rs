@@ -18,6 +18,7 @@ pub mod search;
 pub mod set;
 pub mod sets;
 pub mod settings;
+pub mod space;
 pub mod storage;
 pub mod strip;
 pub mod support;

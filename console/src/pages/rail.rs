@@ -4,7 +4,8 @@
 use super::basket::{BasketRow, basket};
 use super::rows::pick_value;
 use super::{Moment, Sign, shown, size, stamp};
-use crate::browse::{self, Spot};
+use crate::browse::Spot;
+use crate::moments::PathMoments;
 use crate::reply::{self, answer};
 use crate::visit::{Frame, Visit};
 use askama::Template;
@@ -72,28 +73,22 @@ pub async fn page(visit: Visit) -> Response {
 }
 
 fn rail(visit: &Visit, context: &Context, lang: Lang) -> Result<Response, Failure> {
-    let spot = Spot::of(&visit.query);
-    let repo = visit.app.open(&spot.remote)?;
-    let listing = browse::outlines(context, &repo)?;
-    let newest = browse::newest_first(&listing);
-    let here = browse::named(&newest, &spot.snapshot)?;
-    let spot = spot.in_snapshot(here.id);
-    let of_host = browse::of_same_host(&newest, here, &spot.path);
+    let at = PathMoments::of(visit, context)?;
+    let (spot, repo, of_host) = (&at.spot, &at.repo, at.of_host());
     let ids: Vec<SessionId> = of_host.iter().rev().map(|facts| facts.id).collect();
-    let history = versions::of_path(&repo, &repo.reader(&Quiet), &ids, &spot.path, &Quiet)?;
+    let history = versions::of_path(repo, &repo.reader(&Quiet), &ids, &spot.path, &Quiet)?;
     if history.versions.is_empty() {
         let path = String::from_utf8_lossy(&spot.path).into_owned();
         return Err(Cause::PathNowhere { path }.into());
     }
     let facts: HashMap<SessionId, &SnapshotInfo> = of_host.iter().map(|facts| (facts.id, *facts)).collect();
-    let own = context.host(None).ok();
     let rail = Rail {
         context,
         lang,
-        spot: &spot,
+        spot,
         facts: &facts,
         order: ids.iter().enumerate().map(|(at, id)| (*id, at)).collect(),
-        is_own: own.is_some_and(|own| own == here.host),
+        is_own: at.is_own(context),
     };
     let count = history.versions.len();
     let folder = spot.parent().unwrap_or_else(|| b"/".to_vec());

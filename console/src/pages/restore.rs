@@ -10,9 +10,11 @@ use crate::fields::encoded;
 use crate::reply::{self, answer};
 use crate::visit::{Frame, Visit};
 use askama::Template;
+use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use serde_json::{Value, json};
 use service::catalogue::Lang;
 use service::catalogue::report::console::{self as texts, Labels};
 use service::entry::{Entry, Kind};
@@ -21,8 +23,10 @@ use service::manifest::Manifest;
 use service::repo::Repo;
 use service::{Context, Failure, text};
 
-/// Entries that are sent at once; more are loaded when somebody comes to the end.
-const ROWS: usize = 200;
+/// Entries that the page itself has. Of a larger folder, a grid asks for those that are in sight.
+const ROWS: usize = 100;
+/// Entries that a grid may ask for at once.
+const RANGE: usize = 500;
 /// Folders below one in the tree.
 const FOLDERS: usize = 500;
 /// Entries among which they are looked for.
@@ -42,10 +46,24 @@ struct RestorePage {
     is_full: bool,
 }
 
-struct RemoteLink {
-    words: String,
-    to: String,
-    is_current: bool,
+/// A repository that can be looked into.
+pub struct RemoteLink {
+    pub words: String,
+    pub to: String,
+    pub is_current: bool,
+}
+
+/// Where each of them leads to; the one without a name is called `unnamed`.
+pub fn remote_links(page: &str, names: &[String], current: &str, unnamed: &str) -> Vec<RemoteLink> {
+    let link = |name: &String| RemoteLink {
+        words: match name.is_empty() {
+            true => unnamed.to_string(),
+            false => name.clone(),
+        },
+        to: format!("{page}?remote={}", encoded(name.as_bytes())),
+        is_current: name == current,
+    };
+    names.iter().map(link).collect()
 }
 
 /// A snapshot and one of its folders.
@@ -57,7 +75,9 @@ struct Found {
     crumbs: Vec<Crumb>,
     roots: Vec<Folder>,
     rows: Vec<Row>,
+    /// The next entries, without the script, and where a grid gets any of them.
     more: Option<String>,
+    source: String,
     up: Option<String>,
     download: String,
     hidden: Toggle,
@@ -82,9 +102,10 @@ struct SnapshotLink {
     is_current: bool,
 }
 
-struct Crumb {
-    name: String,
-    to: String,
+/// A folder above, or the folder itself.
+pub struct Crumb {
+    pub name: String,
+    pub to: String,
 }
 
 struct Folder {
@@ -101,14 +122,6 @@ struct TreePart {
     folders: Vec<Folder>,
 }
 
-#[derive(Template)]
-#[template(path = "rows_part.html")]
-struct RowsPart {
-    f: Frame,
-    rows: Vec<Row>,
-    more: Option<String>,
-}
-
 pub async fn page(visit: Visit) -> Response {
     answer(visit, restore).await
 }
@@ -122,19 +135,10 @@ fn restore(visit: &Visit, context: &Context, lang: Lang) -> Result<Response, Fai
     let repo = visit.app.open(&spot.remote)?;
     let listing = browse::outlines(context, &repo)?;
     let newest = browse::newest_first(&listing);
-    let remotes = names.iter().map(|name| RemoteLink {
-        words: if name.is_empty() {
-            repo.location()
-        } else {
-            name.clone()
-        },
-        to: format!("/restore?remote={}", encoded(name.as_bytes())),
-        is_current: *name == spot.remote,
-    });
     let basket = basket(visit);
     let page = RestorePage {
         f: visit.frame_in(Some(context), lang, "restore", Labels(lang).restore()),
-        remotes: remotes.collect(),
+        remotes: remote_links("/restore", &names, &spot.remote, &repo.location()),
         found: found(visit, context, lang, &repo, &mut spot, &newest)?,
         remote: spot.remote,
         basket_title: texts::basket_items(lang, basket.len() as u64),
@@ -172,14 +176,16 @@ fn found(
         return Ok(None);
     };
     spot.snapshot = facts.id.to_hex();
-    let manifest = repo.manifest(facts.id)?;
-    let top = sources_folder(repo, &manifest)?;
-    if !is_folder(visit, repo, &manifest, spot)? {
+    let snapshot = visit.app.snapshot(&spot.remote, &spot.snapshot)?;
+    let manifest = &snapshot.manifest;
+    let top = sources_folder(repo, manifest)?;
+    if !is_folder(visit, repo, manifest, spot)? {
         spot.path = top.clone();
     }
-    let page = browse::page(repo, &manifest, spot, b"", ROWS)?;
+    let after = visit.query.bytes("after").unwrap_or_default();
+    let page = browse::page(repo, manifest, spot, after, ROWS)?;
     let (gone, has_more_gone) = match spot.deleted {
-        true => rows::deleted(context, lang, repo, &manifest, spot, (facts, newest))?,
+        true => rows::deleted(context, lang, repo, manifest, spot, (facts, newest))?,
         false => (Vec::new(), false),
     };
     let day = local(facts.time, zone).date();
@@ -193,10 +199,11 @@ fn found(
         of_day: of_day(newest, facts, spot, zone),
         snapshot: spot.snapshot.clone(),
         as_of: texts::as_of(lang, &text::time(facts.time)),
-        crumbs: crumbs(spot),
-        roots: folders(repo, &manifest, spot, &top)?,
+        crumbs: crumbs("/restore", spot),
+        roots: folders(repo, manifest, spot, &top)?,
         rows: rows.map(|entry| rows::row(context, lang, spot, entry)).collect(),
         more: page.next.map(|after| more(spot, &after)),
+        source: spot.link("/restore/rows", &spot.path),
         up: spot.parent().map(|above| spot.link("/restore", &above)),
         download: spot.link("/download", &spot.path),
         hidden: toggle(spot, |spot| &mut spot.hidden),
@@ -253,11 +260,7 @@ fn toggle(spot: &Spot, of: impl Fn(&mut Spot) -> &mut bool) -> Toggle {
 }
 
 fn more(spot: &Spot, after: &[u8]) -> String {
-    format!(
-        "{}&after={}",
-        spot.link("/restore/rows", &spot.path),
-        encoded(after)
-    )
+    format!("{}&after={}", spot.link("/restore", &spot.path), encoded(after))
 }
 
 /// The deepest folder that holds all sources: what is above it has nothing else in it.
@@ -276,10 +279,11 @@ fn sources_folder(repo: &Repo, manifest: &Manifest) -> Result<Vec<u8>, Failure> 
     }
 }
 
-fn crumbs(spot: &Spot) -> Vec<Crumb> {
+/// The way from the root to a folder, each with its page.
+pub fn crumbs(page: &str, spot: &Spot) -> Vec<Crumb> {
     let mut crumbs = vec![Crumb {
         name: "/".to_string(),
-        to: spot.link("/restore", b"/"),
+        to: spot.link(page, b"/"),
     }];
     let mut path = Vec::new();
     for name in spot
@@ -291,7 +295,7 @@ fn crumbs(spot: &Spot) -> Vec<Crumb> {
         path.extend_from_slice(name);
         crumbs.push(Crumb {
             name: shown(name),
-            to: spot.link("/restore", &path),
+            to: spot.link(page, &path),
         });
     }
     crumbs
@@ -322,29 +326,28 @@ fn folders(repo: &Repo, manifest: &Manifest, spot: &Spot, path: &[u8]) -> Result
 pub async fn tree(visit: Visit) -> Response {
     answer(visit, |visit, _, lang| {
         let spot = Spot::of(&visit.query);
-        let repo = visit.app.open(&spot.remote)?;
-        let manifest = repo.manifest(browse::id(&spot.snapshot)?)?;
-        let folders = folders(&repo, &manifest, &spot, &spot.path)?;
+        let snapshot = visit.app.snapshot(&spot.remote, &spot.snapshot)?;
+        let folders = folders(&snapshot.repo, &snapshot.manifest, &spot, &spot.path)?;
         let f = visit.frame_in(None, lang, "restore", "");
         reply::page(&TreePart { f, folders })
     })
     .await
 }
 
-/// More of a folder.
+/// A range of a folder, for a grid.
 pub async fn rows(visit: Visit) -> Response {
     answer(visit, |visit, context, lang| {
         let spot = Spot::of(&visit.query);
-        let after = visit.query.bytes("after").unwrap_or_default();
-        let repo = visit.app.open(&spot.remote)?;
-        let manifest = repo.manifest(browse::id(&spot.snapshot)?)?;
-        let page = browse::page(&repo, &manifest, &spot, after, ROWS)?;
-        let rows = page.entries.iter();
-        reply::page(&RowsPart {
-            f: visit.frame_in(None, lang, "restore", ""),
-            rows: rows.map(|entry| rows::row(context, lang, &spot, entry)).collect(),
-            more: page.next.map(|after| more(&spot, &after)),
-        })
+        let number = |name| visit.query.number(name).and_then(|n| usize::try_from(n).ok());
+        let from = number("from").unwrap_or_default();
+        let count = number("count").unwrap_or(RANGE).min(RANGE);
+        let snapshot = visit.app.snapshot(&spot.remote, &spot.snapshot)?;
+        let (entries, total) = snapshot.range(&spot, from, count)?;
+        let rows = entries.iter();
+        let rows = rows.map(|entry| rows::row(context, lang, &spot, entry).for_grid());
+        let rows: Vec<Value> = rows.collect();
+        let answer = json!({ "total": total, "from": from, "rows": rows });
+        Ok(reply::json(StatusCode::OK, &answer))
     })
     .await
 }

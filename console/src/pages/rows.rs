@@ -3,6 +3,7 @@
 use super::{Moment, shown, size, stamp};
 use crate::browse::{self, Spot, below};
 use crate::fields::encoded;
+use serde_json::{Value, json};
 use service::catalogue::Lang;
 use service::catalogue::report::console as texts;
 use service::deleted::deleted as find_deleted;
@@ -28,6 +29,26 @@ pub struct Row {
     pub changed: Option<Moment>,
     pub size: String,
     pub problem: bool,
+}
+
+impl Row {
+    /// What a grid fills a row with.
+    pub fn for_grid(&self) -> Value {
+        let changed = self.changed.as_ref();
+        let changed = changed.map(|at| json!({ "words": at.words, "exact": at.exact, "iso": at.iso }));
+        json!({
+            "name": self.name,
+            "full": self.full,
+            "value": self.value,
+            "is_dir": self.is_dir,
+            "to": self.to,
+            "versions": self.versions,
+            "download": self.download,
+            "changed": changed,
+            "size": self.size,
+            "problem": self.problem,
+        })
+    }
 }
 
 /// One that is gone.

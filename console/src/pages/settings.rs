@@ -51,6 +51,8 @@ const TABLES: [TableInfo; 7] = [
             ("download-idle", Text),
             ("upload-lan", Text),
             ("download-lan", Text),
+            ("upload-lan-idle", Text),
+            ("download-lan-idle", Text),
             ("cpu-active", Number),
             ("cpu-idle", Number),
             ("battery-min", Number),
@@ -101,7 +103,13 @@ const TABLES: [TableInfo; 7] = [
     TableInfo {
         word: "console",
         path: &["console"],
-        keys: &[("lang", Choice(&["en", "ja"])), ("listen", Text)],
+        keys: &[
+            ("lang", Choice(&["en", "ja"])),
+            ("listen", Text),
+            ("allowed-hosts", List),
+            ("tls-certificate", Text),
+            ("tls-key", Text),
+        ],
     },
 ];
 
@@ -368,7 +376,11 @@ pub async fn password(visit: Visit) -> Response {
         if text("password") != text("again") {
             return refuse(StatusCode::FORBIDDEN, t.passwords_differ().to_string());
         }
-        match visit.app.gate.check(text("current"), Instant::now())? {
+        match visit
+            .app
+            .gate
+            .check(text("current"), visit.from, Instant::now())?
+        {
             Verdict::Right => {}
             Verdict::Wait(wait) => {
                 let why = texts::wait(lang, wait.as_secs() + 1);

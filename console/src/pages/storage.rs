@@ -1,6 +1,7 @@
 //! Storage on Home: how much each repository takes up, when it will be full, and what of it was proven.
 
 use super::{Moment, Sign, size};
+use crate::fields::encoded;
 use service::Context;
 use service::catalogue::Lang;
 use service::catalogue::report::console::{self as texts, Labels};
@@ -18,6 +19,25 @@ pub struct StorageView {
     pub full: Option<FullView>,
     pub verified: Option<Moment>,
     pub restored: Option<Moment>,
+    pub drilled: Option<DrillView>,
+    /// What takes up the space.
+    pub space: String,
+}
+
+/// How the last restore drill ended, and when.
+pub struct DrillView {
+    pub at: Moment,
+    pub is_good: bool,
+}
+
+/// One that found differences counts until another one completes.
+pub fn drilled(context: &Context, lang: Lang, remote: &RemoteStatus<'_>) -> Option<DrillView> {
+    let proofs = &remote.proofs;
+    let at = proofs.failed_drill.or(proofs.drill)?;
+    Some(DrillView {
+        at: Moment::ago(lang, at, &context.now),
+        is_good: proofs.failed_drill.is_none(),
+    })
 }
 
 /// When it will be full.
@@ -61,6 +81,8 @@ pub fn storage(context: &Context, lang: Lang, remote: &RemoteStatus<'_>) -> Stor
         full,
         verified: remote.proofs.check.map(moment),
         restored: remote.proofs.restore.map(moment),
+        drilled: drilled(context, lang, remote),
+        space: format!("/space?remote={}", encoded(remote.name.as_bytes())),
     }
 }
 
@@ -86,6 +108,7 @@ mod tests {
             quota,
             growth_per_week: None,
             full_at: None,
+            append_only: false,
             proofs: Default::default(),
         }
     }
@@ -118,6 +141,12 @@ mod tests {
             ("full in about 4 days", Sign::Warn)
         );
         known.full_at = Some("2029-12-01T12:00:00Z".parse().unwrap());
+        assert!(shown.drilled.is_none());
+        known.proofs.drill = Some("2026-11-26T12:00:00Z".parse().unwrap());
+        let drill = |known: &RemoteStatus<'_>| drilled(&context, Lang::En, known).unwrap();
+        assert!(drill(&known).is_good);
+        known.proofs.failed_drill = Some("2026-11-27T09:00:00Z".parse().unwrap());
+        assert!(!drill(&known).is_good && drill(&known).at.words == "3 hours ago");
         let full = storage(&context, Lang::Ja, &known).full.unwrap();
         assert_eq!((full.words.as_str(), full.sign), ("約 3 年後に満杯", Sign::Good));
     }

@@ -202,6 +202,7 @@ fn request(answers: &Answers, spec: SnapshotSpec, target: PathBuf) -> Result<Req
         permissions: answers.permissions()?,
         also: Vec::new(),
         verify: false,
+        in_place: false,
         dry_run: false,
     })
 }
@@ -317,6 +318,9 @@ fn result_lines(lang: Lang, outcome: &Outcome) -> Vec<String> {
             &size(s.bytes_restored),
             &service::text::clock(took),
         ));
+        if s.bytes_reused > 0 {
+            lines.push(backup::reused(lang, s.bytes_reused));
+        }
         if s.files_unchanged > 0 {
             lines.push(backup::skipped_equal(
                 lang,

@@ -10,13 +10,13 @@ use crate::visit::{Frame, Visit};
 use askama::Template;
 use axum::response::Response;
 use service::catalogue::report::console::{self as texts, Labels};
-use service::catalogue::report::{damage, retention, runs};
+use service::catalogue::report::{damage, drill as drilled, expiry, retention, runs};
 use service::catalogue::{Cause, ConsoleFault, Lang};
 use service::check::{self, ReadData};
 use service::face::Face;
 use service::prune::{self, Collection};
 use service::select::Filter;
-use service::{Context, Failure, Status, heal};
+use service::{Context, Failure, Status, drill, heal};
 use std::time::Instant;
 
 fn wanted(word: &str) -> Option<Upkeep> {
@@ -26,6 +26,7 @@ fn wanted(word: &str) -> Option<Upkeep> {
         "prune-preview" => Upkeep::PrunePreview,
         "prune" => Upkeep::Prune,
         "heal" => Upkeep::Heal,
+        "drill" => Upkeep::Drill,
         _ => return None,
     })
 }
@@ -41,21 +42,15 @@ pub async fn start(visit: Visit) -> Response {
             .ok_or_else(|| bad("kind"))?;
         context.settings.named(remote)?;
         if let Some(running) = visit.app.jobs.of_remote(remote) {
-            return Ok(see_other(&format!("/destinations/job/{}", running.nr)));
+            return Ok(see_other(&running.place()));
         }
         let cancel = visit.app.cancel().child();
-        let mut own = visit.app.context_with(cancel.clone())?;
-        own.options.repo = Some(remote.into());
-        own.options.repository_file = None;
+        let own = visit.app.context_at(remote, cancel.clone())?;
         let what = What::Upkeep(kind, remote.to_string());
         let nr = runner::begin(&visit.app, what, cancel, move |face, job| {
             let done = perform(&own, kind, face, job);
             own.tighten();
-            Ok(Outcome {
-                status: done?,
-                failure: None,
-                restored: Vec::new(),
-            })
+            Ok(Outcome::of(done?))
         })?;
         Ok(see_other(&format!("/destinations/job/{nr}")))
     })
@@ -78,7 +73,11 @@ fn perform(context: &Context, kind: Upkeep, face: &dyn Face, job: &Job) -> Resul
             let report = prune::run(context, &request, face)?;
             let summary = report.collected.as_ref().map(|collected| &collected.summary);
             let removed = report.removed.count;
-            job.conclude(|lang| retention::pruned(lang, removed, summary, request.dry_run));
+            job.conclude(|lang| {
+                let mut lines = expiry::expired(lang, &report.expired, request.dry_run);
+                lines.extend(retention::pruned(lang, removed, summary, request.dry_run));
+                lines
+            });
             Ok(report.status())
         }
         Upkeep::Heal => {
@@ -89,6 +88,11 @@ fn perform(context: &Context, kind: Upkeep, face: &dyn Face, job: &Job) -> Resul
             };
             let report = heal::run(context, &request, face)?;
             job.conclude(|lang| damage::healed(lang, &report.healed, true, false));
+            Ok(report.status())
+        }
+        Upkeep::Drill => {
+            let report = drill::run(context, &drill::Request::default(), face)?;
+            job.conclude(|lang| drilled::drilled(lang, &report));
             Ok(report.status())
         }
     }
@@ -177,6 +181,7 @@ fn shown_job(visit: &Visit, context: &Context, lang: Lang, nr: u64) -> Result<Re
             Upkeep::Check | Upkeep::CheckAll => "/history?kind=check",
             Upkeep::PrunePreview | Upkeep::Prune => "/history?kind=prune",
             Upkeep::Heal => "/history?kind=heal",
+            Upkeep::Drill => "/history?kind=drill",
         },
     })
 }
@@ -194,5 +199,6 @@ fn word(lang: Lang, kind: Upkeep) -> &'static str {
         Upkeep::PrunePreview => t.prune_preview(),
         Upkeep::Prune => t.prune(),
         Upkeep::Heal => t.heal(),
+        Upkeep::Drill => t.drill(),
     }
 }

@@ -28,6 +28,8 @@ use tower::ServiceExt;
 
 pub const PASSWORD: &str = "correct horse battery";
 pub const HOST: &str = "127.0.0.1:4280";
+/// Of the console that is called by TLS.
+pub const NAME: &str = "backup.example.jp";
 
 pub struct Console {
     dir: TempDir,
@@ -86,6 +88,15 @@ pub async fn body(console: &Console, session: &str, path: &str) -> String {
 
 impl Console {
     pub fn new(settings: &str) -> Console {
+        Console::with(settings, false)
+    }
+
+    /// One that is called by TLS, by a name of the network.
+    pub fn secure() -> Console {
+        Console::with("", true)
+    }
+
+    fn with(settings: &str, is_secure: bool) -> Console {
         let dir = tempfile::tempdir().unwrap();
         let path = |below: &str| dir.path().join(below).into_os_string().into_string().unwrap();
         fs::create_dir_all(path("config/dedup")).unwrap();
@@ -102,8 +113,16 @@ impl Console {
         let read = Settings::read(&env).unwrap();
         let options = RepositoryOptions::default();
         let context = Context::new(env, read, options, Zoned::now(), CancelToken::new());
-        let hosts = Hosts::Listed(vec![HOST.to_string(), "localhost:4280".to_string()]);
-        let app = Arc::new(App::new(context, hosts, "dedup-test".to_string()).unwrap());
+        let hosts = Hosts {
+            places: vec![HOST.to_string(), "localhost:4280".to_string()],
+            names: is_secure.then(|| NAME.to_string()).into_iter().collect(),
+        };
+        let mut app = App::new(context, hosts, "dedup-test".to_string()).unwrap();
+        app.is_secure = is_secure;
+        if is_secure {
+            app.patience = Duration::from_secs(1);
+        }
+        let app = Arc::new(app);
         Console {
             router: router::router(app.clone()),
             app,
@@ -191,10 +210,15 @@ impl Console {
         session.csrf().to_string()
     }
 
-    pub async fn log_in(&self) -> String {
+    /// By a link, as its owner does.
+    pub fn choose_password(&self) {
         let now = Instant::now();
         let link = self.app.gate.new_link(now).unwrap();
         self.app.gate.set(&link, PASSWORD, now).unwrap().unwrap();
+    }
+
+    pub async fn log_in(&self) -> String {
+        self.choose_password();
         let entered = self.post("/login", &[("password", PASSWORD)]).await;
         assert_eq!(entered.status, 303, "{}", entered.text);
         entered.session()

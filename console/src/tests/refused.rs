@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, header};
 
 /// Addresses that show or change something, with values that would be good.
-const READS: [&str; 26] = [
+pub const READS: [&str; 26] = [
     "/",
     "/home",
     "/history",
@@ -34,7 +34,7 @@ const READS: [&str; 26] = [
     "/api/entries?remote=main&snapshot=00&path=/",
 ];
 
-const CHANGES: [(&str, &str); 13] = [
+pub const CHANGES: [(&str, &str); 13] = [
     ("/run", "set=docs"),
     ("/stop", "job=1"),
     ("/pause", "for=1h"),

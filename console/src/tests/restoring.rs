@@ -298,14 +298,85 @@ fn a_wide_folder() {
         loop {
             seen += page.text.matches("name=\"pick\"").count();
             pages += 1;
-            let Some(next) = page.text.split("<tr hx-get=\"").nth(1) else {
+            let Some(next) = page.text.split("class=\"more\"><a href=\"").nth(1) else {
                 break;
             };
             let to = next.split('"').next().unwrap().replace("&#38;", "&");
             page = past.get(&to).await;
             assert_eq!(page.status, 200, "{to}");
         }
-        assert_eq!((seen, pages), (1100, 6));
+        assert_eq!((seen, pages), (1100, 11));
+    });
+}
+
+/// A grid asks for the rows in sight, wherever they are, and programs do, too.
+#[test]
+fn ranges_of_a_wide_folder() {
+    run(async {
+        let mut past = Past::begin().await;
+        fs::create_dir(past.console.path("docs/wide")).unwrap();
+        for nr in 0..700 {
+            past.write(&format!("docs/wide/{nr:03}.txt"), "x");
+        }
+        past.write("docs/wide/.hidden", "x");
+        past.back_up().await;
+        let page = past.get(&past.at("/restore", 1, "docs/wide")).await;
+        past.says(&page, &["data-src=\"/restore/rows?", "<template><tr>"]);
+        let small = past.get(&past.at("/restore", 1, "docs/sub")).await;
+        assert!(!small.text.contains("data-src"), "{}", small.text);
+        let source = past.at("/restore/rows", 1, "docs/wide");
+        let names = async |query: &str, total: usize| {
+            let found = past.get(&format!("{source}{query}")).await.json();
+            assert_eq!(found["total"], total, "{query}");
+            let rows = found["rows"].as_array().unwrap().iter();
+            rows.map(|row| row["name"].as_str().unwrap().to_string())
+                .collect::<Vec<String>>()
+        };
+        for (from, count) in [
+            (0, 5),
+            (254, 4),
+            (255, 1),
+            (256, 300),
+            (511, 3),
+            (690, 100),
+            (699, 1),
+            (700, 5),
+        ] {
+            let want: Vec<String> = (from..700.min(from + count))
+                .map(|nr| format!("{nr:03}.txt"))
+                .collect();
+            assert_eq!(names(&format!("&from={from}&count={count}"), 700).await, want);
+        }
+        assert_eq!(names("&count=9999", 700).await.len(), 500, "no more at once");
+        assert_eq!(
+            names("&hidden=1&from=0&count=2", 701).await,
+            [".hidden", "000.txt"]
+        );
+        let row = past.get(&format!("{source}&from=3&count=1")).await.json()["rows"][0].clone();
+        let path = past.path("docs/wide/003.txt");
+        assert_eq!(row["value"], format!("f{path}"));
+        assert!(
+            row["to"].as_str().unwrap().starts_with("/preview?") && row["size"] == "1 B",
+            "{row}"
+        );
+        let programs = past.get(&past.at("/api/entries", 1, "docs/wide")).await.json();
+        let len = programs["entries"].as_array().unwrap().len();
+        assert_eq!(
+            (len, &programs["total"], &programs["more"]),
+            (500, &701.into(), &true.into())
+        );
+        for query in ["&from=699&count=1", "&skip=699&count=1"] {
+            let one = past
+                .get(&(past.at("/api/entries", 1, "docs/wide") + query))
+                .await
+                .json();
+            assert_eq!(
+                (&one["entries"][0]["name"], &one["more"]),
+                (&"698.txt".into(), &true.into())
+            );
+        }
+        let gone = past.get(&past.at("/api/entries", 1, "docs/nowhere")).await;
+        assert_eq!(gone.status, 404, "{}", gone.text);
     });
 }
 

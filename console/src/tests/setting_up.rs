@@ -42,6 +42,10 @@ fn pages() {
             "/destinations",
             "/destinations/new",
             "/destinations/remove/main",
+            "/space",
+            "/space?remote=main&path=/a",
+            "/space/exclude?remote=main&path=/a&dir=1",
+            "/space/purge?remote=main&path=/a",
             "/machines",
             "/settings",
             "/settings/file",
@@ -382,6 +386,21 @@ fn a_destination_is_checked_and_pruned() {
         let checked = job("check-all").await;
         assert!(checked.contains("class=\"note good\""), "{checked}");
         assert_eq!(console.rows()[0].kind, "check");
+        let drilled = job("drill").await;
+        assert!(
+            drilled.contains("class=\"note good\"") && drilled.contains("restored as it was backed up"),
+            "{drilled}"
+        );
+        assert_eq!(console.rows()[0].kind, "drill");
+        for page in ["/", "/destinations"] {
+            let page = console.get_as(&session, page).await.text;
+            let after = page.split("Last restore drill").nth(1).unwrap();
+            assert!(
+                page.contains("Restore drill") || page.contains(">drill"),
+                "{page}"
+            );
+            assert!(after.contains("just now"), "{after}");
+        }
         let rows = console.rows().len();
         let preview = job("prune-preview").await;
         assert!(

@@ -2,13 +2,13 @@
 //! elsewhere, and with names that would be code or lead outside.
 
 use super::kit::{Console, HOST, PASSWORD, get, post, run};
-use crate::gate::Verdict;
+use crate::gate::{Neighbour, Verdict};
 use axum::body::Body;
 use axum::http::{Request, header};
 use std::fs;
 use std::time::{Duration, Instant};
 
-const READS: [&str; 14] = [
+const READS: [&str; 18] = [
     "/sets/new",
     "/sets/edit/docs",
     "/sets/remove/docs",
@@ -16,6 +16,10 @@ const READS: [&str; 14] = [
     "/destinations/new",
     "/destinations/remove/main",
     "/destinations/job/1",
+    "/space?remote=main",
+    "/space/exclude?remote=main&path=/a",
+    "/space/purge?remote=main&path=/a",
+    "/space/job/1",
     "/machines",
     "/settings",
     "/settings/file",
@@ -25,7 +29,7 @@ const READS: [&str; 14] = [
     "/metrics",
 ];
 
-const CHANGES: [(&str, &str); 21] = [
+const CHANGES: [(&str, &str); 25] = [
     ("/sets/click", "toggle=/home"),
     ("/sets/save", "name=new&sources=/x&destination=main"),
     ("/sets/remove", "name=docs"),
@@ -38,6 +42,10 @@ const CHANGES: [(&str, &str); 21] = [
     ("/destinations/measure", "remote=main"),
     ("/destinations/remove", "name=main"),
     ("/destinations/job", "remote=main&kind=prune"),
+    ("/space/start", "remote=main"),
+    ("/space/exclude", "remote=main&coded=/a/b&set=docs"),
+    ("/space/purge", "remote=main&coded=/a"),
+    ("/space/purge/go", "nr=1&typed=/a"),
     ("/settings/save", "table=limits&upload=1M"),
     ("/settings/test", ""),
     (
@@ -123,7 +131,13 @@ fn forms_of_other_sites() {
                 assert_eq!(answer.status, 403, "{path}, {what}");
             }
             let read = console.get_as(&session, path).await;
-            let is_page = ["/settings/file", "/settings/bundle"].contains(&path);
+            let is_page = [
+                "/settings/file",
+                "/settings/bundle",
+                "/space/exclude",
+                "/space/purge",
+            ]
+            .contains(&path);
             assert!(
                 is_page || [404, 405].contains(&read.status),
                 "a link can't change anything: {path}"
@@ -332,14 +346,21 @@ fn another_password_needs_the_one_before() {
         assert_eq!(wrong.status, 403);
         // However slow this machine is: a guess of an hour later makes the next one wait longer than that.
         let later = Instant::now() + Duration::from_secs(3600);
-        console.app.gate.check("another guess", later).unwrap();
+        console
+            .app
+            .gate
+            .check("another guess", Neighbour::default(), later)
+            .unwrap();
         let early = console
             .change(&session, "/settings/password", &with(PASSWORD))
             .await;
         assert_eq!(early.status, 429);
         // The right one makes up for wrong ones.
         let later = Instant::now() + Duration::from_secs(2 * 3600);
-        assert_eq!(console.app.gate.check(PASSWORD, later), Ok(Verdict::Right));
+        assert_eq!(
+            console.app.gate.check(PASSWORD, Neighbour::default(), later),
+            Ok(Verdict::Right)
+        );
         let short = [("current", PASSWORD), ("password", "short"), ("again", "short")];
         assert_eq!(
             console
@@ -360,6 +381,12 @@ fn another_password_needs_the_one_before() {
         let old = console.post("/login", &[("password", PASSWORD)]).await;
         assert_eq!(old.status, 403);
         let later = Instant::now() + Duration::from_secs(3600);
-        assert_eq!(console.app.gate.check("another horse", later), Ok(Verdict::Right));
+        assert_eq!(
+            console
+                .app
+                .gate
+                .check("another horse", Neighbour::default(), later),
+            Ok(Verdict::Right)
+        );
     });
 }

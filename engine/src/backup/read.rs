@@ -4,7 +4,7 @@
 use super::ahead::Opened;
 use super::job::{BackupSlot, EntryState};
 use super::open::{open_file, stat_file};
-use super::stream::{RangeReader, chunk_stream};
+use super::stream::RangeReader;
 use super::work::{Small, Worker, change_since};
 use crate::entry::{Content, Entry, Extent, Kind, Meta, Trouble, join};
 use crate::error::Result;
@@ -308,15 +308,6 @@ impl Worker<'_> {
     /// The same of what can only be read from front to back.
     fn read_stream(&mut self, mut file: &File) -> Result<io::Result<(Content, u64)>> {
         self.in_chunks(|worker, extents| worker.chunks(&mut file, extents))
-    }
-
-    pub(super) fn chunks(
-        &mut self,
-        reader: &mut dyn io::Read,
-        extents: &mut dyn FnMut(Extent) -> Result<()>,
-    ) -> Result<io::Result<u64>> {
-        let (encoder, window) = (&mut self.encoder, &mut self.window);
-        chunk_stream(self.run, self.lane, encoder, window, reader, extents)
     }
 
     /// The content that `read` gives piece by piece, and its bytes.

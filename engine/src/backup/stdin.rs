@@ -2,18 +2,15 @@
 
 use super::assemble::Assembler;
 use super::job::{BackupJob, BackupSlot, EntryState};
-use super::stream::chunk_stream;
+use super::work::Worker;
 use super::{BackupOptions, BackupRun, RunOutcome, Stream, WINDOW};
 use crate::entry::{Content, DirPath, Entry, Kind, Meta, Time};
 use crate::error::{Error, Result};
 use crate::fsmeta;
 use crate::manifest::Manifest;
 use crate::monitor::EntryChange;
-use crate::tree::ExtentListWriter;
 use crate::trees;
 use chunkstore::error::Operation;
-use chunkstore::frame::Encoder;
-use chunkstore::pack::Class;
 use chunkstore::reader::Reader;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::path::PathBuf;
@@ -131,23 +128,12 @@ fn slots(
 }
 
 fn read(run: &BackupRun<'_>, stream: &mut Stream<'_>) -> Result<(Content, u64)> {
-    let mut encoder = Encoder::new(run.level)?;
-    let mut list_encoder = Encoder::new(run.level)?;
-    let mut extents = ExtentListWriter::new(|plain: &[u8]| {
-        Ok((
-            run.writer
-                .put(run.tree_lane, &mut list_encoder, Class::Tree, plain)?
-                .id,
-            None,
-        ))
-    });
-    let mut window = Vec::new();
-    let read = chunk_stream(run, 0, &mut encoder, &mut window, stream.source, &mut |extent| {
-        extents.push(extent)
-    })?;
-    let size = read.map_err(|source| {
+    const LANE: usize = 0;
+    let mut worker = Worker::new(run, LANE)?;
+    let read = worker.in_chunks(|worker, extents| worker.chunks(stream.source, extents))?;
+    run.large_file_done(LANE);
+    read.map_err(|source| {
         let path = PathBuf::from(String::from_utf8_lossy(&stream.name).into_owned());
         Error::io(Operation::Read, path, source)
-    })?;
-    Ok((extents.finish()?, size))
+    })
 }

@@ -1,11 +1,10 @@
 //! A file or stream cut into chunks: the loop that a worker runs over what is too large for a bundle.
 
-use super::BackupRun;
 use super::share::Extents;
+use super::work::Worker;
 use crate::entry::Extent;
 use crate::error::Result;
 use crate::platform::handle::read_at;
-use chunkstore::frame::Encoder;
 use std::fs::File;
 use std::io;
 
@@ -29,63 +28,53 @@ impl io::Read for RangeReader<'_> {
     }
 }
 
-/// Cuts a stream into chunks and puts each; runs of zeros become extents. The inner error is the source's.
-pub fn chunk_stream(
-    run: &BackupRun<'_>,
-    lane: usize,
-    encoder: &mut Encoder,
-    window: &mut Vec<u8>,
-    source: &mut dyn io::Read,
-    each: &mut dyn FnMut(Extent) -> Result<()>,
-) -> Result<io::Result<u64>> {
-    let mut extents = Extents::new(run, lane, each);
-    let read = cut_stream(run, lane, encoder, window, source, &mut extents)?;
-    extents.finish(encoder)?;
-    Ok(read)
-}
-
-fn cut_stream<F: FnMut(Extent) -> Result<()>>(
-    run: &BackupRun<'_>,
-    lane: usize,
-    encoder: &mut Encoder,
-    window: &mut Vec<u8>,
-    source: &mut dyn io::Read,
-    extents: &mut Extents<'_, F>,
-) -> Result<io::Result<u64>> {
-    let chunker = run.chunker();
-    let max = chunker.bounds().max as usize;
-    window.resize(max + READ, 0);
-    let (mut start, mut end, mut total, mut ended) = (0, 0, 0u64, false);
-    loop {
-        if !ended && end - start < max {
-            window.copy_within(start..end, 0);
-            (start, end) = (0, end - start);
-            while end < window.len() {
-                match source.read(&mut window[end..]) {
-                    Ok(0) => {
-                        ended = true;
-                        break;
+impl Worker<'_> {
+    /// Cuts a stream into chunks and puts each; runs of zeros become extents. The inner error is the source's.
+    pub(super) fn chunks(
+        &mut self,
+        source: &mut dyn io::Read,
+        each: &mut dyn FnMut(Extent) -> Result<()>,
+    ) -> Result<io::Result<u64>> {
+        let (run, lane) = (self.run, self.lane);
+        let (encoder, window) = (&mut self.encoder, &mut self.window);
+        let mut extents = Extents::new(run, lane, each);
+        let chunker = run.chunker();
+        let max = chunker.bounds().max as usize;
+        window.resize(max + READ, 0);
+        let (mut start, mut end, mut total, mut ended) = (0, 0, 0u64, false);
+        let read = 'stream: loop {
+            if !ended && end - start < max {
+                window.copy_within(start..end, 0);
+                (start, end) = (0, end - start);
+                while end < window.len() {
+                    match source.read(&mut window[end..]) {
+                        Ok(0) => {
+                            ended = true;
+                            break;
+                        }
+                        Ok(read) => end += read,
+                        Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                        Err(e) => break 'stream Err(e),
                     }
-                    Ok(read) => end += read,
-                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                    Err(e) => return Ok(Err(e)),
                 }
             }
-        }
-        if start == end {
-            return Ok(Ok(total));
-        }
-        run.step()?;
-        let len = chunker.cut(&window[start..end]);
-        let chunk = &window[start..start + len];
-        if is_zero(chunk) {
-            extents.zero(len as u64)?;
-        } else {
-            extents.chunk(encoder, chunk)?;
-        }
-        start += len;
-        total += len as u64;
-        run.bytes_read(lane, len as u64);
+            if start == end {
+                break Ok(total);
+            }
+            run.step()?;
+            let len = chunker.cut(&window[start..end]);
+            let chunk = &window[start..start + len];
+            if is_zero(chunk) {
+                extents.zero(len as u64)?;
+            } else {
+                extents.chunk(encoder, chunk)?;
+            }
+            start += len;
+            total += len as u64;
+            run.bytes_read(lane, len as u64);
+        };
+        extents.finish(encoder)?;
+        Ok(read)
     }
 }
 

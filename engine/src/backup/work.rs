@@ -10,7 +10,7 @@ use crate::fsmeta::{self, AsFd, Owners};
 use crate::monitor::{EntryChange, Problem, ProblemKind};
 use crate::platform::errno;
 use crate::tree::{CodecError, Differs, check_entry};
-use crate::walk::{Found, Lent};
+use crate::walk::{DirHandle, Found, Lent};
 use chunkstore::frame::Encoder;
 use chunkstore::index::{KnownFile, Presence};
 use chunkstore::pack::Class;
@@ -189,7 +189,7 @@ impl<'a> Worker<'a> {
             self.run.monitor.current(&path);
             let entry = match &dir {
                 Some(dir) if found.special => self.special(found, dir)?,
-                dir => self.draft(found, dir.as_deref(), opened, number, &mut small)?,
+                dir => self.draft(&path, found, dir.as_deref(), opened, number, &mut small)?,
             };
             if !self.is_accepted(&path, &slot.dir, &entry)? {
                 small.retain(|file| file.slot != number);
@@ -233,9 +233,10 @@ impl<'a> Worker<'a> {
         Ok(true)
     }
 
-    /// Examines and reads one entry. Small files end in the arena and are placed later, all at once.
+    /// Examines and reads the entry at `path`. Small files end in the arena and are placed later, all at once.
     fn draft(
         &mut self,
+        path: &[u8],
         found: Found,
         dir: Option<&Lent>,
         opened: Option<Opened>,
@@ -265,18 +266,30 @@ impl<'a> Worker<'a> {
             | Kind::CharDevice { .. }
             | Kind::BlockDevice { .. }
             | Kind::Fifo
-            | Kind::Socket => {
-                entry.trouble = fsmeta::complete(
-                    dir.as_fd(),
-                    &entry.name,
-                    None,
-                    &self.owners,
-                    &mut entry.kind,
-                    &mut entry.meta,
-                );
-            }
+            | Kind::Socket => self.complete_unread(&dir, path, &mut entry),
         }
         Ok(entry)
+    }
+
+    /// The rest of the metadata of an entry without content: of a directory that is read elsewhere, from there.
+    fn complete_unread(&self, dir: &DirHandle, path: &[u8], entry: &mut Entry) {
+        let instead = match entry.kind == Kind::Dir {
+            true => dir.instead(path),
+            false => Ok(None),
+        };
+        entry.trouble = match instead {
+            Ok(instead) => fsmeta::complete(
+                dir.as_fd(),
+                &entry.name,
+                instead.as_ref().map(AsFd::as_fd),
+                &self.owners,
+                &mut entry.kind,
+                &mut entry.meta,
+            ),
+            Err(e) => Some(Trouble::Unreadable {
+                errno: errno::errno_of(&e),
+            }),
+        };
     }
 
     /// Leaves small files that were read again, and are as they were, where they are: of several places of the same content

@@ -11,7 +11,6 @@ use crate::error::{Error, Result, Usage};
 use crate::monitor::{Monitor, Progress};
 use crate::problem::Damage;
 use crate::repo::Repo;
-use crate::run::RunContext;
 use chunkstore::error::Flaw;
 use chunkstore::frame::Decoder;
 use chunkstore::index::Inventory;
@@ -39,7 +38,6 @@ pub(super) fn read(
     monitor: &dyn Monitor,
 ) -> Result<(u64, u64)> {
     let job = PackCheck {
-        run: repo.run(),
         store: &repo.store,
         triage,
         structure,
@@ -179,7 +177,6 @@ fn shuffle(packs: &mut [(PackId, u64)]) -> Result<()> {
 }
 
 struct PackCheck<'a> {
-    run: &'a RunContext,
     store: &'a Store,
     triage: &'a Triage<'a>,
     structure: &'a Structure,
@@ -218,7 +215,6 @@ impl PackCheck<'_> {
             if self.stop.load(Relaxed) {
                 return Ok(());
             }
-            self.run.rest();
             self.store.cancel().check()?;
             let checked = self.pack(&mut worker, *id).and_then(|()| self.parity(*id));
             if checked.is_err() {

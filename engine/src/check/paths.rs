@@ -32,7 +32,7 @@ pub(super) fn find(
         let mut decoder = Decoder::new()?;
         let load =
             |chunk: &ChunkId, _: Option<&Place>| tree_chunk(triage, &structure.index, &mut decoder, chunk);
-        let mut search = Search {
+        let mut search = PathSearch {
             triage,
             structure,
             findings,
@@ -68,7 +68,7 @@ impl State {
     }
 }
 
-struct Search<'a> {
+struct PathSearch<'a> {
     triage: &'a Triage<'a>,
     structure: &'a Structure,
     findings: &'a Findings,
@@ -77,7 +77,7 @@ struct Search<'a> {
     decoder: Decoder,
 }
 
-impl Search<'_> {
+impl PathSearch<'_> {
     fn generation(
         &mut self,
         cursor: &mut Cursor<impl FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>>,

@@ -17,6 +17,9 @@ pub struct Changes {
     /// Called for every change and sync.
     #[cfg(test)]
     pub watch: Option<std::sync::Arc<Watch>>,
+    /// Files can be cloned on every file system.
+    #[cfg(test)]
+    pub clones: bool,
 }
 
 #[cfg(not(test))]
@@ -41,6 +44,17 @@ impl Changes {
     pub fn write(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
         write_all_at(file, bytes, at)
     }
+
+    /// Makes `to` a clone of `from`, by a call that not every file system knows.
+    #[inline(always)]
+    pub fn clone_file(
+        &self,
+        _from: &File,
+        _to: &File,
+        by: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
+        by()
+    }
 }
 
 #[cfg(test)]
@@ -49,6 +63,7 @@ pub use ends::{End, Event, How, Watch};
 #[cfg(test)]
 mod ends {
     use super::{Changes, File, io, write_all_at};
+    use crate::platform::handle::read_exact_at;
     use parking_lot::Mutex;
     use std::fmt;
     use std::sync::Arc;
@@ -172,5 +187,23 @@ mod ends {
             }
             written
         }
+
+        pub fn clone_file(
+            &self,
+            from: &File,
+            to: &File,
+            by: impl FnOnce() -> io::Result<()>,
+        ) -> io::Result<()> {
+            self.make(|| match self.clones {
+                true => copy(from, to),
+                false => by(),
+            })
+        }
+    }
+
+    fn copy(from: &File, to: &File) -> io::Result<()> {
+        let mut bytes = vec![0; from.metadata()?.len() as usize];
+        read_exact_at(from, &mut bytes, 0)?;
+        write_all_at(to, &bytes, 0)
     }
 }

@@ -6,6 +6,7 @@
 //! as data ([`Trouble`](crate::entry::Trouble), [`ApplyProblem`]) so that callers can record each path's (I-12).
 
 mod changes;
+mod words;
 
 use crate::problem::{MetaPart, NameFault};
 use chunkstore::error::{IoError, Operation};
@@ -15,13 +16,18 @@ use std::io;
 pub use changes::Changes;
 #[cfg(test)]
 pub use changes::{End, Event, How, Watch};
+pub use words::{Blank, FileId, FollowLinks, Trust};
 
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::*;
-#[cfg(not(target_os = "linux"))]
-compile_error!("fsmeta knows Linux only so far: add a folder beside fsmeta/linux");
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub use windows::*;
+#[cfg(not(any(target_os = "linux", windows)))]
+compile_error!("fsmeta knows only Linux, and Windows in part: add a folder beside fsmeta/linux");
 
 /// Major and minor number of a device, as Linux's C library packs them into the number that is recorded.
 pub fn device_numbers(rdev: u64) -> (u32, u32) {

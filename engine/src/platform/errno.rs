@@ -8,6 +8,9 @@ pub const NOT_PERMITTED: i32 = 1;
 pub const NOT_FOUND: i32 = 2;
 pub const INPUT_OUTPUT: i32 = 5;
 pub const NOT_A_DIRECTORY: i32 = 20;
+/// A name that a file system has no characters for.
+const BAD_CHARACTERS: i32 = 84;
+pub const NOT_SUPPORTED: i32 = 95;
 /// What an open file or a listed name led to is another object now.
 pub const STALE: i32 = 116;
 
@@ -40,7 +43,7 @@ impl Reason {
             // E2BIG, EFBIG, ERANGE, ENAMETOOLONG, ELOOP, EOVERFLOW
             7 | 27 | 34 | 36 | 40 | 75 => Reason::TooLarge,
             // EINVAL, ENOTTY, ENOSYS, EOPNOTSUPP
-            22 | 25 | 38 | 95 => Reason::NotSupported,
+            22 | 25 | 38 | NOT_SUPPORTED => Reason::NotSupported,
             // ENOMEM, ENFILE, EMFILE, ENOSPC, EDQUOT
             12 | 23 | 24 | 28 | 122 => Reason::Exhausted,
             // ENETUNREACH, ECONNRESET, ENOTCONN, ETIMEDOUT, EHOSTDOWN, EHOSTUNREACH
@@ -53,6 +56,13 @@ impl Reason {
     pub fn code(self) -> u8 {
         self as u8
     }
+}
+
+/// Whether a call that names something failed because there can't be such a name. It is "invalid argument" for the drivers
+/// of Windows' file systems.
+pub fn is_bad_name(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidFilename, InvalidInput};
+    matches!(error.kind(), InvalidFilename | InvalidInput) || errno_of(error) == BAD_CHARACTERS
 }
 
 /// The errno to record for a failed call; that of an I/O error if the system gave none.

@@ -1,5 +1,6 @@
 //! Paths of the system as generations hold them: bytes, with components joined by `/`. On Unix they are the bytes of the
-//! system; on Windows, names in WTF-8.
+//! system; on Windows, names in WTF-8, with a drive's
+//! letter as the first: `/C/Users`.
 
 use super::system;
 use std::borrow::Cow;
@@ -21,7 +22,7 @@ pub fn from_bytes(bytes: &[u8]) -> Cow<'_, Path> {
 
 /// The path of what is at `path` below the root of the file system.
 pub fn from_root(path: &[u8]) -> PathBuf {
-    Path::new("/").join(from_bytes(path))
+    system::from_root(path)
 }
 
 #[cfg(test)]

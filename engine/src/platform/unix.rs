@@ -50,6 +50,10 @@ pub(super) fn from_bytes(bytes: &[u8]) -> Cow<'_, Path> {
     Cow::Borrowed(Path::new(OsStr::from_bytes(bytes)))
 }
 
+pub(super) fn from_root(path: &[u8]) -> PathBuf {
+    Path::new("/").join(from_bytes(path))
+}
+
 pub(super) fn user_name() -> String {
     let uid = geteuid().as_raw();
     let user = uzers::get_user_by_uid(uid);

@@ -1,5 +1,6 @@
 //! Why a path was not, or not wholly, restored.
 
+use crate::platform::errno;
 use chunkstore::error::{IoError, Operation};
 
 /// What keeps a path from being as recorded.
@@ -63,6 +64,11 @@ pub enum RestoreProblem {
     },
     /// What was written of it could not be removed.
     NotRemoved(Box<RestoreProblem>),
+    /// It was restored in place and is not complete: this is its name now.
+    LeftInPlace {
+        /// Beside the path.
+        name: Vec<u8>,
+    },
     /// The generation does not hold it, and it can't be deleted.
     NotDeleted(Box<RestoreProblem>),
     /// A directory so deep below another that is to be deleted.
@@ -87,6 +93,59 @@ pub enum RestoreProblem {
         /// The pattern.
         pattern: String,
     },
+}
+
+impl RestoreProblem {
+    /// Whether the target can't store the name: its file system refuses it, as one of Windows does `a:b`, or it could not be
+    /// a file's name anywhere.
+    pub fn refuses_name(&self) -> bool {
+        match self.origin() {
+            RestoreProblem::UnsafeName { .. } => true,
+            RestoreProblem::Io { operation, error } => {
+                names_something(*operation) && errno::is_bad_name(error)
+            }
+            _ => false,
+        }
+    }
+
+    /// The failed call behind it, if there is one.
+    pub fn io(&self) -> Option<&IoError> {
+        match self.origin() {
+            RestoreProblem::Io { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+
+    /// What this followed from.
+    fn origin(&self) -> &RestoreProblem {
+        match self {
+            RestoreProblem::NothingBelow(why)
+            | RestoreProblem::NotRemoved(why)
+            | RestoreProblem::NotDeleted(why)
+            | RestoreProblem::LeftoverNotRemoved(why)
+            | RestoreProblem::PermissionsNotPutBack(why) => why.origin(),
+            itself => itself,
+        }
+    }
+}
+
+/// Whether an operation gives a name to something, or looks for one.
+fn names_something(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::Create
+            | Operation::Examine
+            | Operation::Link
+            | Operation::LookUp
+            | Operation::Mkdir
+            | Operation::Mknod
+            | Operation::Open
+            | Operation::Race
+            | Operation::Rename
+            | Operation::Replace
+            | Operation::Stat
+            | Operation::Symlink
+    )
 }
 
 /// Why a name is not used.
@@ -123,4 +182,31 @@ pub enum MetaPart {
     Attributes,
     /// An extended attribute.
     Attribute(Vec<u8>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn names_that_a_file_system_refuses() {
+        let io = |operation, errno| RestoreProblem::Io {
+            operation,
+            error: io::Error::from_raw_os_error(errno).into(),
+        };
+        // EINVAL, ENAMETOOLONG, EILSEQ; EACCES.
+        for errno in [22, 36, 84] {
+            assert!(io(Operation::Rename, errno).refuses_name(), "{errno}");
+            assert!(!io(Operation::Write, errno).refuses_name(), "{errno}");
+        }
+        assert!(!io(Operation::Create, 13).refuses_name());
+        assert!(RestoreProblem::NothingBelow(Box::new(io(Operation::Mkdir, 22))).refuses_name());
+        let name = RestoreProblem::UnsafeName {
+            name: b"a/b".to_vec(),
+            fault: NameFault::Slash,
+        };
+        assert!(name.refuses_name() && name.io().is_none());
+        assert!(!RestoreProblem::ReadBack.refuses_name());
+    }
 }

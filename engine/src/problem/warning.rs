@@ -90,7 +90,17 @@ pub enum Warning {
         /// How many.
         files: u64,
     },
-    /// The same of an earlier dump.
+    /// So many files are not complete, and are kept for the next restore to go on with.
+    RestorePartials {
+        /// How many.
+        files: u64,
+    },
+    /// An earlier restore of this path in place did not end, and this one did not complete it.
+    LeftInPlace {
+        /// Where what there is of it lies, beside the path.
+        name: Vec<u8>,
+    },
+    /// An earlier dump did not end: so many of its files were removed.
     DumpLeftovers {
         /// How many.
         files: u64,

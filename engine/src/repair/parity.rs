@@ -10,7 +10,7 @@ use crate::run::RunContext;
 use chunkstore::config;
 use chunkstore::object::cap;
 use chunkstore::parity::{self, Mended};
-use chunkstore::remote::{self, Kind, ObjectName, Remote};
+use chunkstore::remote::{Kind, ObjectName, Remote};
 use chunkstore::{Error as StoreError, PackId, RepoId};
 use std::collections::BTreeSet;
 
@@ -37,13 +37,7 @@ pub fn parity(
     dry_run: bool,
     monitor: &dyn Monitor,
 ) -> Result<ParityRepaired> {
-    on(
-        &*remote::open(location, &run.link)?,
-        run,
-        percent,
-        dry_run,
-        monitor,
-    )
+    on(&*run.storage(location)?, run, percent, dry_run, monitor)
 }
 
 /// The same on an opened remote.

@@ -301,7 +301,7 @@ impl FollowerWork {
             return Err(e);
         }
         match published {
-            Some(_) => self.bring_new(&to, received.session, ended)?,
+            Some(id) => self.bring_new(&to, id, received.session, ended)?,
             None => end(&to, received.session)?,
         }
         match self.run.cancel().is_cancelled() {
@@ -317,13 +317,23 @@ impl FollowerWork {
     }
 
     /// Brings the generation that was published at the first, under the session that its packs came under.
-    fn bring_new(&self, to: &Repo, session: Option<Session>, ended: &mut Ended) -> Result<()> {
+    fn bring_new(
+        &self,
+        to: &Repo,
+        published: SessionId,
+        session: Option<Session>,
+        ended: &mut Ended,
+    ) -> Result<()> {
         let before = std::mem::take(&mut ended.done);
         // Unless it is found out what is lacking now, it is that.
         ended.done.behind = before.behind + 1;
         let (options, watch, mut new) = (&self.follow.options, &*self.watch, Replicated::default());
         // Why packs did not come does not matter if what they hold comes now. If it does not, this is the reason.
         let brought = run_after(&self.first, to, options, watch, session, &mut new);
+        if brought.is_ok() && new.snapshots + new.behind == 0 && !has(to, published)? {
+            // The first does not list it yet: a listing that is out of date.
+            new.behind = 1;
+        }
         if brought.is_ok() || new.behind > 0 {
             ended.done.behind = new.behind;
         }
@@ -347,6 +357,14 @@ impl FollowerWork {
             Ok((older, receiving.join().unwrap_or_default()))
         })
     }
+}
+
+/// Whether a replica has the generation that was published elsewhere under this name.
+fn has(replica: &Repo, published: SessionId) -> Result<bool> {
+    let (snapshots, _) = replica.outlines()?;
+    Ok(snapshots
+        .iter()
+        .any(|snapshot| snapshot.manifest.original == Some(published)))
 }
 
 /// Ends a session under which nothing is published.

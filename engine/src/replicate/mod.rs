@@ -208,14 +208,13 @@ impl Replication<'_> {
                     };
                     match &e {
                         e if e.is_damage() => done.damaged += 1,
-                        e if e.concerns_one_object() => {
-                            done.unread += 1;
-                            let made = snapshot.manifest.original.unwrap_or(snapshot.id);
-                            // Or a later generation would hide it. Without the note, `replicate --all` brings it.
-                            let _ = debts::owe(self.from, &self.to.store.folder(), made);
-                        }
+                        e if e.concerns_one_object() => done.unread += 1,
                         _ => return Err(e.into()),
                     }
+                    let made = snapshot.manifest.original.unwrap_or(snapshot.id);
+                    // It comes once it can be read, or is repaired: without the note a later generation would hide it
+                    // until `replicate --all`.
+                    let _ = debts::owe(self.from, &self.to.store.folder(), made);
                     self.report_damaged(snapshot, &e);
                 }
                 Err(e) => return Err(e),

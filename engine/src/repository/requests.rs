@@ -182,6 +182,12 @@ impl RestoreRequest {
         self
     }
 
+    /// Change large files that are in the target already, instead of writing new ones beside them.
+    pub fn in_place(mut self) -> RestoreRequest {
+        self.options.in_place = true;
+        self
+    }
+
     /// Whose files the restored ones are.
     pub fn permissions(mut self, permissions: Permissions) -> RestoreRequest {
         self.options.permissions = permissions;

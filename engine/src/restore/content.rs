@@ -1,11 +1,13 @@
 //! From a file's content to parts in windows.
 
-use super::fault::Fault;
-use super::job::{Action, Failure, FileJob};
+use super::fault::{Fault, RestoreOutcome};
+use super::job::{Action, ContentSources, Failure, FileJob};
 use super::leftovers::temporary_name;
+use super::partials::Writing;
 use super::plan::Planner;
-use super::window::FilePart;
-use crate::entry::{Content, DirPath, Entry, Extent};
+use super::shared::below;
+use super::window::{FilePart, ZeroPart};
+use crate::entry::{Content, DirPath, Entry, Extent, join};
 use crate::error::{Error, Result};
 use crate::problem::RestoreProblem;
 use crate::trees;
@@ -13,6 +15,7 @@ use chunkstore::error::{Flaw, Object};
 use chunkstore::frame::Decoder;
 use chunkstore::{ChunkId, SmallFile};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 impl Planner<'_, '_> {
     /// Plans what is to be written itself.
@@ -49,6 +52,14 @@ impl Planner<'_, '_> {
         };
         let mut job = FileJob::new(dir.clone(), name, entry, action, chunks == 1);
         (job.slot, job.temporary) = (slot, temporary);
+        job.sources = match self.sources(&job, chunks > 1 || listed).map_err(Fault::apart) {
+            Ok(sources) => sources,
+            Err(Ok(failure)) => {
+                self.pool.worker.failed(&job, failure);
+                return Ok(());
+            }
+            Err(Err(e)) => return Err(e),
+        };
         if chunks == 0 && !listed {
             let holes = match &content {
                 Content::Extents(extents) => extents.iter().map(Extent::len).sum(),
@@ -63,6 +74,28 @@ impl Planner<'_, '_> {
             return Ok(());
         }
         self.content(&Arc::new(job), &content)
+    }
+
+    /// Where the content of a file may be already, which is looked at if it has several parts.
+    fn sources(&self, job: &FileJob, in_parts: bool) -> RestoreOutcome<ContentSources> {
+        let (shared, old) = (self.shared, in_parts && job.action == Action::Replace);
+        if !in_parts && shared.dead.partials.lock().is_empty() {
+            return Ok(ContentSources::default());
+        }
+        let path = join(below(&job.dir, shared.strip()), &job.name);
+        let partial = shared.dead.partials.lock().of(&path).cloned();
+        let resumable = in_parts && job.meta.size >= self.pool.limits.resume;
+        if resumable {
+            let changes = shared.writable()?.changes();
+            let temporaries = &shared.temporaries;
+            temporaries.note(&job.temporary, &path, Writing::New, changes)?;
+        }
+        Ok(ContentSources {
+            old,
+            in_place: old && resumable && shared.options.in_place,
+            partial,
+            resumable,
+        })
     }
 
     /// Plans the parts of a file's content.
@@ -123,8 +156,20 @@ impl Feed<'_, '_, '_> {
     fn extent(&mut self, extent: Extent) -> Result<()> {
         match extent {
             Extent::Chunk { id, len } => self.part(id, 0, len, None),
-            Extent::Zero { len } => self.advance(len),
+            Extent::Zero { len } if !self.job.reuses() => self.advance(len),
+            Extent::Zero { len } => self.zeros(len),
         }
+    }
+
+    fn zeros(&mut self, len: u64) -> Result<()> {
+        let at = self.at;
+        self.advance(len)?;
+        if self.job.has_failed() {
+            return Ok(());
+        }
+        let job = self.number()?;
+        self.planner.window.add_zero(ZeroPart { job, at, len });
+        Ok(())
     }
 
     fn part(&mut self, id: ChunkId, from: u32, len: u32, file: Option<SmallFile>) -> Result<()> {
@@ -134,25 +179,31 @@ impl Feed<'_, '_, '_> {
         if self.job.has_failed() {
             return Ok(());
         }
-        let planner = &mut *self.planner;
-        if self.number.is_some() && planner.window.is_full(&planner.pool.limits) {
-            planner.shared.check()?;
-            planner.rotate()?;
-            self.number = None;
-        }
-        let job = match self.number {
-            Some(job) => job,
-            None => *self.number.insert(planner.window.add_job(self.job)),
-        };
-        planner.window.add_part(FilePart {
+        let job = self.number()?;
+        self.planner.window.add_part(FilePart {
             id,
             job,
             from,
             len,
             at,
             file,
+            is_found: AtomicBool::new(false),
         });
         Ok(())
+    }
+
+    /// The job's in a window that has room.
+    fn number(&mut self) -> Result<u32> {
+        let planner = &mut *self.planner;
+        if self.number.is_some() && planner.window.is_full(&planner.pool.limits) {
+            planner.shared.check()?;
+            planner.rotate()?;
+            self.number = None;
+        }
+        Ok(match self.number {
+            Some(job) => job,
+            None => *self.number.insert(planner.window.add_job(self.job)),
+        })
     }
 
     /// Nothing is written past the recorded size.

@@ -1,19 +1,22 @@
-//! The last step of everything that was written: once it is on disk, it gets its name. And of directories that had to
-//! be opened up: they get their permissions back; last of all, what nobody may change is locked.
+//! The last step of everything that was written: once it is on disk, it gets its name, and then its other names. And of
+//! directories that had to be opened up: they get their permissions back; last of all, what nobody may change is locked.
 //!
 //! Names are given window by window, after one sync for all, so that at no moment, not even after a power failure, a
 //! name leads to less than the whole file.
 
 use super::fault::{Fault, RestoreOutcome};
 use super::job::{Action, Failure, FileJob, Finished};
+use super::leftovers::temporary_name;
+use super::links::Link;
 use super::shared::Shared;
 use super::write::RestoreWorker;
-use crate::entry::DirPath;
+use crate::entry::{DirPath, join};
 use crate::error::Result;
-use crate::fsmeta::{AsFd, set_flags};
+use crate::fsmeta::{AsFd, TargetDir, set_flags};
 use crate::platform::errno::errno_of;
 use crate::problem::{MetaPart, RestoreProblem};
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// What was finished so far, written to disk. What can't be is removed.
 pub(super) fn on_disk(shared: &Shared<'_>, worker: &mut RestoreWorker<'_, '_>) -> Result<Vec<Finished>> {
@@ -27,8 +30,9 @@ pub(super) fn on_disk(shared: &Shared<'_>, worker: &mut RestoreWorker<'_, '_>) -
     match shared.sync(devices) {
         Ok(()) => Ok(finished),
         Err(e) => {
+            shared.note_space(&e);
             for Finished { job, .. } in &finished {
-                worker.remove(job);
+                worker.discard(job, &Failure::Abandoned);
                 worker.failed(job, Failure::Abandoned);
             }
             Err(e)
@@ -91,11 +95,12 @@ impl RestoreWorker<'_, '_> {
                 if let Some(slot) = &job.slot {
                     slot.created(*id);
                 }
+                self.shared.dead.complete(job.sources.partial.as_deref());
                 self.restored(job);
             }
             Err(fault) => {
-                self.remove(job);
                 let failure = self.failure(fault);
+                self.discard(job, &failure);
                 self.failed(job, failure);
             }
         }
@@ -105,10 +110,66 @@ impl RestoreWorker<'_, '_> {
     fn try_place(&mut self, job: &FileJob) -> RestoreOutcome<()> {
         let dir = self.dir(&job.dir)?;
         let renamed = self.shared.change_in(&job.dir, &dir, || match job.action {
+            _ if job.has_its_name.load(Relaxed) => Ok(()),
             Action::Create => dir.rename_to_free(&job.temporary, &job.name),
             Action::Replace => dir.rename(&job.temporary, &job.name),
             Action::Keep { .. } => Ok(()),
         });
         Ok(renamed?)
     }
+
+    /// Puts a name beside the first of its file.
+    pub fn link(&mut self, link: &Link) {
+        let shared = self.shared;
+        match self.try_link(link) {
+            Ok(()) => {
+                let counter = match link.is_file {
+                    true => &shared.counts.files_restored,
+                    false => &shared.counts.others,
+                };
+                counter.fetch_add(1, Relaxed);
+                shared.verified(link.is_file);
+                shared.counts.bytes_restored.fetch_add(link.size, Relaxed);
+                shared.wrote(link.size);
+            }
+            Err(fault) => {
+                if link.is_file {
+                    shared.counts.files_failed.fetch_add(1, Relaxed);
+                }
+                self.blame(&join(&link.dir, &link.name), fault);
+            }
+        }
+        shared.progress();
+    }
+
+    fn try_link(&mut self, link: &Link) -> RestoreOutcome<()> {
+        let Some(id) = link.slot.id() else {
+            let first = join(&link.slot.dir, &link.slot.name);
+            return Err(Fault::Path(RestoreProblem::LinkedNotRestored { first }));
+        };
+        let from = self.dir(&link.slot.dir)?;
+        let to = self.dir(&link.dir)?;
+        let shared = self.shared;
+        let put = |name: &[u8]| {
+            let put = || to.hard_link(name, &from, &link.slot.name, id);
+            shared.change_in(&link.dir, &to, put)
+        };
+        match link.action {
+            Action::Create | Action::Keep { .. } => Ok(put(&link.name)?),
+            Action::Replace => {
+                let temporary = temporary_name(shared, &link.dir)?;
+                put(&temporary)?;
+                if let Err(e) = to.rename(&temporary, &link.name) {
+                    discard(&to, &temporary);
+                    return Err(e.into());
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Removes a temporary name whose use has failed for a reason that is reported.
+fn discard(dir: &TargetDir, temporary: &[u8]) {
+    let _reported = dir.remove(temporary);
 }

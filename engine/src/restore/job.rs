@@ -6,7 +6,7 @@ use crate::fsmeta::FileId;
 use crate::problem::{Damage, RestoreProblem, Unread};
 use parking_lot::Mutex;
 use std::fs::File;
-use std::sync::atomic::{AtomicU64, Ordering::AcqRel};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::AcqRel, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 /// How a job comes to its name. What is made is made under a temporary name first.
@@ -58,6 +58,35 @@ impl EntrySlot {
     }
 }
 
+/// Where bytes of a file may be already, at the offsets where they belong (`reuse`). All of it lies in the file's directory.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct ContentSources {
+    /// A file has the name, and gives way.
+    pub old: bool,
+    /// That file is changed, rather than replaced by another.
+    pub in_place: bool,
+    /// What a run that died has written of it, by its temporary name.
+    pub partial: Option<Vec<u8>>,
+    /// The journal notes it: if the run ends before it is complete, the next one goes on with it.
+    pub resumable: bool,
+}
+
+impl ContentSources {
+    /// Files that are open while it is written.
+    pub fn descriptors(&self) -> usize {
+        1 + usize::from(self.old) + usize::from(self.partial.is_some())
+    }
+}
+
+/// A file that is written in several parts.
+pub(super) struct JobFile {
+    pub file: File,
+    /// It had content when it was opened: parts of it may be right.
+    pub has_content: bool,
+    /// Other files that may have parts of it.
+    pub others: Vec<File>,
+}
+
 pub(super) struct FileJob {
     pub dir: DirPath,
     /// Its name in the end.
@@ -71,6 +100,11 @@ pub(super) struct FileJob {
     pub slot: Option<Arc<EntrySlot>>,
     /// All bytes come from one part: created, written and finished in one visit.
     pub in_one_part: bool,
+    pub sources: ContentSources,
+    /// It is written in place, and nothing of it was changed yet: it still has its own name.
+    pub has_its_name: AtomicBool,
+    /// It is written in place, under its temporary name.
+    pub in_place: AtomicBool,
     /// Parts that are not done, and one more while parts are being added.
     left: AtomicU64,
     state: Mutex<JobState>,
@@ -79,7 +113,7 @@ pub(super) struct FileJob {
 #[derive(Default)]
 pub(super) struct JobState {
     /// Open between the first and the last part.
-    pub file: Option<Arc<File>>,
+    pub file: Option<Arc<JobFile>>,
     /// The file exists under its working name.
     pub made: bool,
     pub failure: Option<Failure>,
@@ -97,6 +131,9 @@ impl FileJob {
             temporary: Vec::new(),
             slot: None,
             in_one_part,
+            sources: ContentSources::default(),
+            has_its_name: AtomicBool::new(false),
+            in_place: AtomicBool::new(false),
             left: AtomicU64::new(1),
             state: Mutex::default(),
         }
@@ -110,8 +147,8 @@ impl FileJob {
     /// The name it is written under.
     pub fn working_name(&self) -> &[u8] {
         match self.action {
-            Action::Create | Action::Replace => &self.temporary,
-            Action::Keep { .. } => &self.name,
+            Action::Create | Action::Replace if !self.has_its_name.load(Relaxed) => &self.temporary,
+            Action::Create | Action::Replace | Action::Keep { .. } => &self.name,
         }
     }
 
@@ -132,6 +169,11 @@ impl FileJob {
 
     pub fn state(&self) -> parking_lot::MutexGuard<'_, JobState> {
         self.state.lock()
+    }
+
+    /// Parts of it may be in the target.
+    pub fn reuses(&self) -> bool {
+        !self.in_one_part && (self.sources.old || self.sources.partial.is_some())
     }
 
     /// It is not made.

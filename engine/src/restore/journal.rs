@@ -4,7 +4,11 @@
 //! locked, and holds the path of each directory before anything is written in it: its journal. What the run writes is
 //! called by the same name and a number, in the directory where it will stay, and is renamed when it is whole. So a
 //! journal that no process holds locked belongs to a run that died, and it shows where that run's files are (`leftovers`).
+//!
+//! Of large files, and of those that are written in place, the journal also notes which name they will have, so that the
+//! next run can go on with them (`partials`). Such a note begins with a slash, which the path of a directory does not.
 
+use super::partials::{Partials, Writing};
 use crate::entry::DirPath;
 use crate::fsmeta::{Changes, TargetDir, TargetError};
 use crate::platform::lock;
@@ -12,7 +16,7 @@ use chunkstore::error::{Cause, Operation};
 use chunkstore::id::is_hex;
 use parking_lot::Mutex;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 const PREFIX: &[u8] = b".dedup-restore-";
@@ -38,6 +42,41 @@ pub(super) fn run_of(name: &[u8]) -> Option<(&[u8], bool)> {
         [] => Some((run, true)),
         [b'-', number @ ..] if !number.is_empty() && is_hex(number) => Some((run, false)),
         _ => None,
+    }
+}
+
+/// What a journal notes.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) enum JournalNote {
+    /// A directory, in which files of the run may be.
+    Dir(Vec<u8>),
+    File {
+        temporary: Vec<u8>,
+        path: Vec<u8>,
+        how: Writing,
+    },
+}
+
+impl JournalNote {
+    /// `run` is the run's part of the temporary name.
+    fn parse(run: &[u8], line: Vec<u8>) -> Option<JournalNote> {
+        let Some(rest) = line.strip_prefix(b"/") else {
+            return Some(JournalNote::Dir(line));
+        };
+        let (letter, rest) = rest.split_first()?;
+        let slash = rest.iter().position(|byte| *byte == b'/')?;
+        let (number, path) = (rest.get(..slash)?, rest.get(slash + 1..)?);
+        let temporary = [run, b"-", number].concat();
+        run_of(&temporary)?;
+        Some(JournalNote::File {
+            temporary,
+            path: path.to_vec(),
+            how: match letter {
+                b'n' => Writing::New,
+                b'i' => Writing::InPlace,
+                _ => return None,
+            },
+        })
     }
 }
 
@@ -82,6 +121,21 @@ impl Temporaries {
         Ok([&journal.run, format!("-{number:x}").as_bytes()].concat())
     }
 
+    /// Notes which file of the target, `path`, is written under the name `temporary`.
+    pub fn note(
+        &self,
+        temporary: &[u8],
+        path: &[u8],
+        how: Writing,
+        changes: &Changes,
+    ) -> Result<(), TargetError> {
+        match &mut *self.journal.lock() {
+            Some(journal) => journal.note_file(temporary, path, how, changes),
+            // It was begun for the temporary name.
+            None => Ok(()),
+        }
+    }
+
     /// Something stays under such a name: the journal must stay, too.
     pub fn leave(&self) {
         self.is_left.store(true, Relaxed);
@@ -123,11 +177,34 @@ impl Journal {
 
     fn note(&mut self, path: &[u8], changes: &Changes) -> Result<(), TargetError> {
         let line = [path, b"\0"].concat();
-        let written = changes.make(|| self.file.write_all(&line));
-        written.map_err(|e| TargetError::Io {
-            operation: Operation::Write,
-            source: e.into(),
-        })
+        changes.make(|| self.file.write_all(&line)).map_err(not_noted)
+    }
+
+    fn note_file(
+        &mut self,
+        temporary: &[u8],
+        path: &[u8],
+        how: Writing,
+        changes: &Changes,
+    ) -> Result<(), TargetError> {
+        let number = temporary.get(self.run.len() + 1..).unwrap_or_default();
+        let letter: &[u8] = match how {
+            Writing::New => b"/n",
+            Writing::InPlace => b"/i",
+        };
+        self.note(&[letter, number, b"/", path].concat(), changes)?;
+        match how {
+            Writing::New => Ok(()),
+            // It may be on another disk than the file, and must be there first.
+            Writing::InPlace => self.file.sync_data().map_err(not_noted),
+        }
+    }
+}
+
+fn not_noted(error: io::Error) -> TargetError {
+    TargetError::Io {
+        operation: Operation::Write,
+        source: error.into(),
     }
 }
 
@@ -157,10 +234,15 @@ impl DeadRun {
         }))
     }
 
-    /// The directories that the journal names, as far as it can be read.
-    pub fn dirs(&self) -> impl Iterator<Item = Vec<u8>> {
-        let mut lines = BufReader::new(&self.journal);
+    /// What the journal notes, as far as it can be read.
+    pub fn notes(&self) -> impl Iterator<Item = JournalNote> {
+        let mut journal = &self.journal;
+        let is_at_start = journal.rewind().is_ok();
+        let mut lines = BufReader::new(journal);
         std::iter::from_fn(move || {
+            if !is_at_start {
+                return None;
+            }
             let mut path = Vec::new();
             // What can't be read of it shows no more; directories that this run comes to are looked through, too.
             match (&mut lines).take(PATH_MAX).read_until(0, &mut path) {
@@ -168,13 +250,55 @@ impl DeadRun {
                 Ok(_) => Some(path),
             }
         })
-        .filter_map(|mut path| (path.pop() == Some(0)).then_some(path))
+        .filter_map(|mut line| (line.pop() == Some(0)).then_some(line))
+        .filter_map(|line| JournalNote::parse(&self.run, line))
     }
 }
 
-/// Runs that died, and how many of their files this run has removed.
+/// Runs that died, what they have left of files that are to be completed, and how many others this run has removed.
 #[derive(Default)]
 pub(super) struct DeadRuns {
     pub found: Mutex<Vec<DeadRun>>,
+    pub partials: Mutex<Partials>,
     pub removed: AtomicU64,
+}
+
+impl DeadRuns {
+    /// The file that this is a part of is there.
+    pub fn complete(&self, partial: Option<&[u8]>) {
+        if let Some(temporary) = partial {
+            self.partials.lock().spare(temporary);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_read_as_they_were_written() {
+        let run = b".dedup-restore-01234567";
+        let parse = |line: &[u8]| JournalNote::parse(run, line.to_vec());
+        let file = |how| JournalNote::File {
+            temporary: b".dedup-restore-01234567-1f".to_vec(),
+            path: b"a/b".to_vec(),
+            how,
+        };
+        assert_eq!(parse(b""), Some(JournalNote::Dir(Vec::new())));
+        assert_eq!(parse(b"a/b"), Some(JournalNote::Dir(b"a/b".to_vec())));
+        assert_eq!(parse(b"/n1f/a/b"), Some(file(Writing::New)));
+        assert_eq!(parse(b"/i1f/a/b"), Some(file(Writing::InPlace)));
+        for broken in [
+            &b"/"[..],
+            b"/n",
+            b"/n1f",
+            b"/x1f/a",
+            b"/n/a",
+            b"/n../a",
+            b"/n1F/a",
+        ] {
+            assert_eq!(parse(broken), None, "{}", broken.escape_ascii());
+        }
+    }
 }

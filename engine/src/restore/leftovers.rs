@@ -1,10 +1,13 @@
-//! Removes what restores that died have left in the target, as their journals show (`journal`).
+//! Deals with what restores that died have left in the target, as their journals show (`journal`): large files are
+//! completed if this run restores them (`partials`), and the rest is removed. What was changed in place is never removed
+//! before the file is complete.
 
 use super::fault::{Fault, RestoreOutcome};
-use super::journal::{DeadRun, Journal, run_of};
+use super::journal::{DeadRun, Journal, JournalNote, run_of};
+use super::partials::{Writing, parent};
 use super::route::Route;
 use super::shared::{Shared, below};
-use crate::entry::{DirPath, join};
+use crate::entry::{DirPath, Kind, join};
 use crate::error::Result;
 use crate::fsmeta::{Names, TargetDir, TargetError};
 use crate::problem::{RestoreProblem, Warning};
@@ -73,8 +76,26 @@ fn find_in(shared: &Shared<'_>, home: &TargetDir) -> RestoreOutcome<()> {
         let Some(dead) = DeadRun::find(home, run)? else {
             continue;
         };
+        remember(shared, &dead)?;
         remove_noted(shared, &dead)?;
         shared.dead.found.lock().push(dead);
+    }
+    Ok(())
+}
+
+/// Files that this run may go on with.
+fn remember(shared: &Shared<'_>, dead: &DeadRun) -> RestoreOutcome<()> {
+    let target = shared.writable()?;
+    let mut route = Route::new(ROUTE);
+    for note in dead.notes() {
+        let JournalNote::File { temporary, path, how } = note else {
+            continue;
+        };
+        if let Ok(dir) = route.dir(target, parent(&path))
+            && let Ok((Kind::File, _)) = dir.stat(&temporary)
+        {
+            shared.dead.partials.lock().add(temporary, path, how);
+        }
     }
     Ok(())
 }
@@ -82,7 +103,8 @@ fn find_in(shared: &Shared<'_>, home: &TargetDir) -> RestoreOutcome<()> {
 fn remove_noted(shared: &Shared<'_>, dead: &DeadRun) -> RestoreOutcome<()> {
     let target = shared.writable()?;
     let mut route = Route::new(ROUTE);
-    for path in dead.dirs() {
+    for note in dead.notes() {
+        let JournalNote::Dir(path) = note else { continue };
         if let Ok(dir) = route.dir(target, &path) {
             remove_from(shared, &path, &dir, &[&dead.run])?;
         }
@@ -107,25 +129,64 @@ fn remove_from(shared: &Shared<'_>, path: &[u8], dir: &TargetDir, runs: &[&[u8]]
         let Some((run, false)) = run_of(name) else {
             continue;
         };
-        if !runs.contains(&run) {
+        if !runs.contains(&run) || shared.dead.partials.lock().holds(name) {
             continue;
         }
-        match shared.opened.change(path, dir, || dir.remove(name)) {
-            Ok(()) => {
-                shared.dead.removed.fetch_add(1, Relaxed);
-            }
-            Err(e) => {
-                let why = Box::new(e.into());
-                shared.problem_in_target(&join(path, name), RestoreProblem::LeftoverNotRemoved(why));
-            }
-        }
+        remove(shared, path, dir, name);
     }
     Ok(())
 }
 
+fn remove(shared: &Shared<'_>, path: &[u8], dir: &TargetDir, name: &[u8]) {
+    match shared.opened.change(path, dir, || dir.remove(name)) {
+        Ok(()) => {
+            shared.dead.removed.fetch_add(1, Relaxed);
+        }
+        Err(e) => {
+            let why = Box::new(e.into());
+            shared.problem_in_target(&join(path, name), RestoreProblem::LeftoverNotRemoved(why));
+        }
+    }
+}
+
+/// Removes the files in a directory that this run did not go on with: afterwards the directory gets its times.
+pub(super) fn end_dir(shared: &Shared<'_>, path: &[u8], dir: &TargetDir) {
+    let idle = shared.dead.partials.lock().take_idle(path);
+    for name in idle {
+        remove(shared, path, dir, &name);
+    }
+}
+
+/// Removes those in directories that this run did not come to, and gives the runs of those that stay.
+fn end_partials(shared: &Shared<'_>) -> RestoreOutcome<Vec<Vec<u8>>> {
+    let (target, mut stay) = (shared.writable()?, Vec::new());
+    let mut route = Route::new(ROUTE);
+    let partials = shared.dead.partials.lock().take_all();
+    for (name, partial) in partials {
+        let path = parent(&partial.path);
+        if partial.how == Writing::New || partial.is_spare {
+            // If its directory can't be entered by now, nothing is to be restored there either.
+            if let Ok(dir) = route.dir(target, path) {
+                remove(shared, path, &dir, &name);
+            }
+            continue;
+        }
+        if let Some((run, _)) = run_of(&name) {
+            stay.push(run.to_vec());
+        }
+        shared.warn_in_target(&partial.path, Warning::LeftInPlace { name });
+    }
+    Ok(stay)
+}
+
 /// Everything was looked through.
 pub(super) fn end(shared: &Shared<'_>) {
+    // Without a target there are none.
+    let stay = end_partials(shared).unwrap_or_default();
     for dead in shared.dead.found.lock().drain(..) {
+        if stay.contains(&dead.run) {
+            continue;
+        }
         // The next restore finds it again.
         let _left = dead.home.remove(&dead.run);
     }

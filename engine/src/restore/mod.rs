@@ -6,13 +6,17 @@
 //! order: read back (`verify`), sync and names (`finish`), hard links (`links`), directories' metadata. Two windows are
 //! under way at a time and nothing else grows with the generation.
 //!
+//! Chunks that the target has already, in the file that is replaced or in what a run that died has written, are not fetched
+//! (`reuse`, `begin`, `partials`).
+//!
 //! Trouble with a path is a [`Problem`] and the rest goes on (I-12); a repository that can't be
-//! asked, or a full disk, ends the run (I-11). No byte is written that was not proven by its chunk's id, and what has its
-//! name is whole (I-19): `journal` has the names until then, and `leftovers` removes what runs that died have left. `locked`
+//! asked, or a full disk, ends the run (I-11). Each byte of what has its name was proven by its chunk's id, and it is whole
+//! (I-19): `journal` has the names until then, and `leftovers` removes what runs that died have left. `locked`
 //! keeps back flags that would prevent all this. `plan/extra` deletes what the generation does not hold. `opened` is for
 //! directories without permissions, `route` for deep ones. Nothing follows a symbolic link below the target, but for those
 //! above what was backed up where the target is `/`.
 
+mod begin;
 mod choose;
 mod content;
 mod dirs;
@@ -27,8 +31,10 @@ mod links;
 mod locked;
 mod open_dirs;
 mod opened;
+mod partials;
 mod plan;
 mod pool;
+mod reuse;
 mod route;
 mod scope;
 mod shared;
@@ -56,6 +62,7 @@ use scope::Scope;
 use serde::Serialize;
 use shared::Shared;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 use window::Limits;
 
@@ -119,6 +126,9 @@ pub struct RestoreOptions {
     pub own: OwnPlaces,
     /// Read everything back from the disk and compare before it gets its metadata.
     pub verify: bool,
+    /// Change large files that are there, rather than write new ones: needs no space for a second copy. A run that dies
+    /// leaves such a file under a temporary name, and the next one completes it.
+    pub in_place: bool,
     /// Count, write nothing.
     pub dry_run: bool,
     #[cfg(test)]
@@ -140,6 +150,7 @@ impl RestoreOptions {
             delete: false,
             own: OwnPlaces::default(),
             verify: false,
+            in_place: false,
             dry_run: false,
             #[cfg(test)]
             changes: Default::default(),
@@ -162,6 +173,8 @@ pub struct Summary {
     /// Of the skipped ones, those that are in the target as they are recorded.
     pub files_unchanged: u64,
     pub bytes_unchanged: u64,
+    /// Of the restored bytes, those that were in the target already and were not fetched.
+    pub bytes_reused: u64,
     /// Compared with what is recorded after they were read from the target.
     pub files_verified: u64,
     /// Removed from the target, anything but directories.
@@ -214,6 +227,10 @@ fn run_within(
     shared.temporaries.end();
     if planned.is_ok() {
         leftovers::end(&shared);
+    }
+    let partials = shared.counts.partials.load(Relaxed);
+    if partials > 0 {
+        shared.warn_of_target(Warning::RestorePartials { files: partials });
     }
     // Last: what was removed just now lay in directories that may be closed again.
     finish::put_back(&shared);

@@ -28,15 +28,24 @@ impl OpenDirs {
     /// Closes those that were not used for longest, so that there are no more than `room`.
     pub fn put(&mut self, path: &DirPath, dir: &Arc<TargetDir>, room: usize) {
         while !self.open.is_empty() && (self.open.len() >= room || self.text + path.len() > DIRS_TEXT) {
-            let oldest = self.open.iter().min_by_key(|(_, (used, _))| *used);
-            if let Some(oldest) = oldest.map(|(path, _)| path.clone()) {
-                self.open.remove(&oldest);
-                self.text = self.text.saturating_sub(oldest.len());
-            }
+            self.close_oldest();
         }
         if room > 0 {
             self.text += path.len();
             self.open.insert(path.clone(), (self.uses, dir.clone()));
         }
+    }
+
+    /// Closes an eighth at a time, so that not every new directory has to look at all that are open.
+    fn close_oldest(&mut self) {
+        let mut uses: Vec<u64> = self.open.values().map(|(used, _)| *used).collect();
+        let eighth = uses.len() / 8;
+        let (_, &mut last, _) = uses.select_nth_unstable(eighth);
+        let text = &mut self.text;
+        self.open.retain(|path, (used, _)| {
+            let keep = *used > last;
+            *text -= if keep { 0 } else { path.len() };
+            keep
+        });
     }
 }

@@ -3,6 +3,7 @@
 use super::fault::RestoreOutcome;
 use super::finish::on_disk;
 use super::job::Failure;
+use super::leftovers::end_dir;
 use super::shared::{Shared, below};
 use super::window::{Builder, DoneDir, Limits, Window};
 use super::write::RestoreWorker;
@@ -31,6 +32,8 @@ enum PoolWork {
     /// A range read, by its number in the window.
     Read(usize),
     Loose(Range<usize>),
+    /// Zeros where files may have something else.
+    Clear(Range<usize>),
     /// Parts to be read back.
     Check(Range<usize>),
     /// Finished files that get their names.
@@ -51,6 +54,7 @@ pub(super) fn work(worker: &mut RestoreWorker<'_, '_>, tasks: &Receiver<PoolTask
                 let jobs = window.loose.get(range).unwrap_or_default();
                 jobs.iter().for_each(|job| worker.loose(job));
             }
+            PoolWork::Clear(zeros) => worker.clear(&window, zeros),
             PoolWork::Check(parts) => worker.check(&window, parts),
             PoolWork::Place(range) => {
                 let finished = window.finished.get().and_then(|all| all.get(range));
@@ -114,11 +118,17 @@ impl<'r, 'a> WorkerPool<'r, 'a> {
         let window = Arc::new(builder.build(located, &self.limits));
         self.under_way.push_back(window.clone());
         for parts in &window.lost {
-            self.worker.missing(&window, parts.clone());
+            if window.reuses {
+                self.worker.reuse(&window, parts.clone());
+            }
+            if window.is_wanted(parts.clone()) {
+                self.worker.missing(&window, parts.clone());
+            }
         }
         let loose = batches(window.loose.len()).map(PoolWork::Loose);
+        let zeros = batches(window.zeros.len()).map(PoolWork::Clear);
         let reads = (0..window.reads.len()).map(PoolWork::Read);
-        self.send(&window, loose.chain(reads))
+        self.send(&window, loose.chain(zeros).chain(reads))
     }
 
     fn make_room(&mut self) -> Result<()> {
@@ -223,6 +233,7 @@ impl<'r, 'a> WorkerPool<'r, 'a> {
             ..(**look).clone()
         };
         let opened = self.worker.reach(path)?;
+        end_dir(shared, in_target, &opened);
         shared.opened.forget(in_target);
         shared.apply_meta(path, &At::Fd(opened.as_fd()), &Kind::Dir, &meta);
         Ok(())

@@ -40,6 +40,9 @@ pub(super) struct RestoreCounts {
     pub dirs: AtomicU64,
     pub others: AtomicU64,
     pub problems: AtomicU64,
+    pub bytes_reused: AtomicU64,
+    /// Files that are kept for the next run to go on with.
+    pub partials: AtomicU64,
     bytes_written: AtomicU64,
     files_expected: AtomicU64,
     bytes_expected: AtomicU64,
@@ -61,6 +64,8 @@ pub(super) struct Shared<'a> {
     strip: usize,
     failure: Mutex<Option<Error>>,
     failed: AtomicBool,
+    /// The run ends because there is no space left.
+    full: AtomicBool,
     pub temporaries: Temporaries,
     pub dead: DeadRuns,
     /// Written whole, and still to get their names.
@@ -97,6 +102,7 @@ impl<'a> Shared<'a> {
             strip: base.len(),
             failure: Mutex::new(None),
             failed: AtomicBool::new(false),
+            full: AtomicBool::new(false),
             temporaries: Temporaries::default(),
             dead: DeadRuns::default(),
             finished: Mutex::default(),
@@ -164,7 +170,7 @@ impl<'a> Shared<'a> {
         }
     }
 
-    fn not_on_disk(&self, source: io::Error) -> Error {
+    pub fn not_on_disk(&self, source: io::Error) -> Error {
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 chunkstore::Error::local(Operation::SyncRestored, &self.options.target, source).into()
@@ -310,6 +316,14 @@ impl<'a> Shared<'a> {
         self.monitor.problem(&Problem { path, what });
     }
 
+    /// The same for a path in the target that only needs attention.
+    pub fn warn_in_target(&self, path: &[u8], warning: Warning) {
+        let target = to_bytes(&self.options.target);
+        let path = [&target, b"/".as_slice(), path].concat();
+        let what = ProblemKind::Warning(warning);
+        self.monitor.problem(&Problem { path, what });
+    }
+
     fn tell(&self, path: &[u8], what: ProblemKind) {
         self.counts.problems.fetch_add(1, Relaxed);
         let path = absolute(path);
@@ -324,8 +338,20 @@ impl<'a> Shared<'a> {
 
     /// Remembers the first error that ends the run.
     pub fn fail(&self, error: Error) {
+        self.note_space(&error);
         self.failure.lock().get_or_insert(error);
         self.failed.store(true, Relaxed);
+    }
+
+    pub fn note_space(&self, error: &Error) {
+        if let Error::Store(chunkstore::Error::NoSpace { .. }) = error {
+            self.full.store(true, Relaxed);
+        }
+    }
+
+    /// What is not needed is given back.
+    pub fn is_full(&self) -> bool {
+        self.full.load(Relaxed)
     }
 
     /// No new work is begun.
@@ -354,6 +380,11 @@ impl<'a> Shared<'a> {
 
     pub fn wrote(&self, bytes: u64) {
         self.counts.bytes_written.fetch_add(bytes, Relaxed);
+    }
+
+    /// So many bytes were in the target where they belong.
+    pub fn reused(&self, bytes: u64) {
+        self.counts.bytes_reused.fetch_add(bytes, Relaxed);
     }
 
     /// Something was restored, and was read back if that was asked for.
@@ -415,6 +446,7 @@ impl<'a> Shared<'a> {
             bytes_skipped: get(&c.bytes_skipped),
             files_unchanged: get(&c.files_unchanged),
             bytes_unchanged: get(&c.bytes_unchanged),
+            bytes_reused: get(&c.bytes_reused),
             files_verified: get(&c.files_verified),
             files_deleted: get(&c.files_deleted),
             dirs: get(&c.dirs),

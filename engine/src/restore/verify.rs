@@ -17,7 +17,6 @@ use chunkstore::keys::Keys;
 use chunkstore::reader::Reader;
 use std::fs::File;
 use std::ops::Range;
-use std::sync::Arc;
 
 impl RestoreWorker<'_, '_> {
     /// Reads parts back; each is done by that.
@@ -31,7 +30,7 @@ impl RestoreWorker<'_, '_> {
                 false => self.check_part(part, job),
             };
             match checked {
-                Ok(file) => self.part_done(job, file.as_deref()),
+                Ok(file) => self.part_done(job, file.as_ref()),
                 Err(fault) => {
                     job.fail(self.failure(fault));
                     self.part_done(job, None);
@@ -40,23 +39,28 @@ impl RestoreWorker<'_, '_> {
         }
     }
 
-    fn check_part(&mut self, part: &FilePart, job: &FileJob) -> RestoreOutcome<Option<Arc<File>>> {
+    /// Gives the file if the job does not hold it open.
+    fn check_part(&mut self, part: &FilePart, job: &FileJob) -> RestoreOutcome<Option<File>> {
         let open = job.state().file.clone();
-        let file = match open {
-            Some(file) => file,
-            None => Arc::new(self.dir(&job.dir)?.open_file(job.working_name())?),
+        let opened = match &open {
+            Some(_) => None,
+            None => Some(self.dir(&job.dir)?.open_file(job.working_name())?),
+        };
+        let held = open.as_ref().map(|open| &open.file);
+        let Some(file) = held.or(opened.as_ref()) else {
+            return Ok(None);
         };
         // The window was written to disk, so this drops what the page cache has and the disk is asked.
-        fsmeta::advise_done(&*file, part.at, part.len.into());
+        fsmeta::advise_done(file, part.at, part.len.into());
         let mut bytes = vec![0; part.len as usize];
-        read_exact_at(&file, &mut bytes, part.at).map_err(|e| Fault::target(Operation::ReadBack, e))?;
+        read_exact_at(file, &mut bytes, part.at).map_err(|e| Fault::target(Operation::ReadBack, e))?;
         let keys = self.shared.source.reader().store().keys();
         let same = match part.file {
             Some(file) => keys.content_hash(&bytes) == file.hash,
             None => keys.chunk_id(false, &bytes) == part.id,
         };
         match same {
-            true => Ok(Some(file)),
+            true => Ok(opened),
             false => Err(Fault::Path(RestoreProblem::ReadBack)),
         }
     }

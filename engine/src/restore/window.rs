@@ -10,6 +10,7 @@ use chunkstore::{ChunkId, PackId, Place, SmallFile};
 use parking_lot::{Condvar, Mutex};
 use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 /// Chunks looked up at once.
@@ -34,6 +35,8 @@ pub(super) struct Limits {
     pub gap: u64,
     /// Multiply linked files in memory.
     pub links: usize,
+    /// Files of this size are written in place if that was asked for, and the next run goes on with them.
+    pub resume: u64,
 }
 
 impl Default for Limits {
@@ -47,6 +50,7 @@ impl Default for Limits {
             read: 4 << 20,
             gap: 128 << 10,
             links: 32 << 10,
+            resume: 16 << 20,
         }
     }
 }
@@ -63,6 +67,26 @@ pub(super) struct FilePart {
     pub at: u64,
     /// The file that they are, in the bundle that its entry names; otherwise they are the whole chunk.
     pub file: Option<SmallFile>,
+    /// It was in the target already.
+    pub is_found: AtomicBool,
+}
+
+impl FilePart {
+    pub fn found(&self) {
+        self.is_found.store(true, Relaxed);
+    }
+
+    pub fn is_found(&self) -> bool {
+        self.is_found.load(Relaxed)
+    }
+}
+
+/// A stretch of zeros in a file that may have had something else there.
+pub(super) struct ZeroPart {
+    /// Counts in the window's jobs.
+    pub job: u32,
+    pub at: u64,
+    pub len: u64,
 }
 
 /// A chunk that was located, and the parts of it.
@@ -96,12 +120,14 @@ pub(super) struct DoneDir {
 pub(super) struct Builder {
     jobs: Vec<Arc<FileJob>>,
     parts: Vec<FilePart>,
+    zeros: Vec<ZeroPart>,
     loose: Vec<Arc<FileJob>>,
     links: Vec<Link>,
     dirs: Vec<DoneDir>,
     bytes: u64,
     text: usize,
     open: usize,
+    reuses: bool,
     /// The directory last counted in `text`.
     dir: Option<DirPath>,
 }
@@ -110,7 +136,7 @@ impl Builder {
     pub fn is_full(&self, limits: &Limits) -> bool {
         let entries = self.jobs.len() + self.loose.len() + self.links.len() + self.dirs.len();
         entries >= limits.entries
-            || self.parts.len() >= limits.parts
+            || self.parts.len() + self.zeros.len() >= limits.parts
             || self.bytes >= limits.bytes
             || self.text >= limits.text
             || self.open >= limits.open
@@ -123,7 +149,10 @@ impl Builder {
     /// A file of which parts follow; gives its number in this window.
     pub fn add_job(&mut self, job: &Arc<FileJob>) -> u32 {
         self.count(&job.dir, job.text());
-        self.open += usize::from(!job.in_one_part);
+        if !job.in_one_part {
+            self.open += job.sources.descriptors();
+        }
+        self.reuses |= job.reuses();
         self.jobs.push(job.clone());
         // Bounded by the limit of entries.
         (self.jobs.len() - 1) as u32
@@ -134,6 +163,13 @@ impl Builder {
             job.add_part();
             self.bytes += u64::from(part.len);
             self.parts.push(part);
+        }
+    }
+
+    pub fn add_zero(&mut self, zero: ZeroPart) {
+        if let Some(job) = self.jobs.get(zero.job as usize) {
+            job.add_part();
+            self.zeros.push(zero);
         }
     }
 
@@ -164,9 +200,9 @@ impl Builder {
 
     /// The file that each part belongs to.
     pub fn jobs_of_parts(&self) -> impl Iterator<Item = &Arc<FileJob>> {
-        self.parts
-            .iter()
-            .filter_map(|part| self.jobs.get(part.job as usize))
+        let of_parts = self.parts.iter().map(|part| part.job);
+        let all = of_parts.chain(self.zeros.iter().map(|zero| zero.job));
+        all.filter_map(|job| self.jobs.get(job as usize))
     }
 
     /// By chunk; files that share one by where they are in the tree, so that neighbours are written one after another.
@@ -247,7 +283,10 @@ impl Builder {
         Window {
             jobs: self.jobs,
             parts: self.parts,
-            reads: coalesce(&located.frames, limits),
+            zeros: self.zeros,
+            reuses: self.reuses,
+            reads: coalesce(located.frames.iter().enumerate(), limits),
+            limits: *limits,
             frames: located.frames,
             lost: located.lost,
             finished: OnceLock::new(),
@@ -265,9 +304,10 @@ pub(super) struct Located {
     lost: Vec<Range<usize>>,
 }
 
-fn coalesce(frames: &[Frame], limits: &Limits) -> Vec<Read> {
+/// Reads of these frames, each with its number; a read may have others between them.
+fn coalesce<'f>(frames: impl Iterator<Item = (usize, &'f Frame)>, limits: &Limits) -> Vec<Read> {
     let mut reads: Vec<Read> = Vec::new();
-    for (i, Frame { place, .. }) in frames.iter().enumerate() {
+    for (i, Frame { place, .. }) in frames {
         let start = u64::from(place.offset);
         let end = start + u64::from(place.stored_len);
         if let Some(read) = reads.last_mut()
@@ -294,9 +334,13 @@ pub(super) struct Window {
     pub jobs: Vec<Arc<FileJob>>,
     /// By chunk id.
     pub parts: Vec<FilePart>,
+    pub zeros: Vec<ZeroPart>,
+    /// Some parts may be in the target already.
+    pub reuses: bool,
     /// By place.
     pub frames: Vec<Frame>,
     pub reads: Vec<Read>,
+    limits: Limits,
     /// Parts of chunks that the index does not know, chunk by chunk.
     pub lost: Vec<Range<usize>>,
     /// What is to get its name with this window.
@@ -314,6 +358,25 @@ impl Window {
         parts
             .iter()
             .filter_map(|part| Some((part, self.jobs.get(part.job as usize)?)))
+    }
+
+    /// The same of those that are not in the target.
+    pub fn wanted_of(&self, parts: Range<usize>) -> impl Iterator<Item = (&FilePart, &Arc<FileJob>)> {
+        self.jobs_of(parts).filter(|(part, _)| !part.is_found())
+    }
+
+    pub fn is_wanted(&self, parts: Range<usize>) -> bool {
+        !self.reuses || self.wanted_of(parts).next().is_some()
+    }
+
+    /// Reads of what is still wanted of a read.
+    pub fn rest_of(&self, read: &Read) -> Vec<Read> {
+        let frames = self.frames.iter().enumerate();
+        let of_read = frames.skip(read.frames.start).take(read.frames.len());
+        coalesce(
+            of_read.filter(|(_, frame)| self.is_wanted(frame.parts.clone())),
+            &self.limits,
+        )
     }
 }
 

@@ -1,17 +1,16 @@
 //! The workers of a restore: what one thread needs to read a range, open its frames and put their bytes into files.
+//! `reuse` has what is not read, as the target has it already, and `begin` how files come to be.
 //!
 //! Everything is made under a temporary name, readable only by its owner, and gets its metadata; its own
 //! name comes last ([`super::finish`]). What fails is removed again.
 
 use super::fault::{Fault, RestoreOutcome};
-use super::job::{Action, Failure, FileJob};
-use super::leftovers::temporary_name;
-use super::links::Link;
+use super::job::{Failure, FileJob};
 use super::open_dirs::OpenDirs;
 use super::route::Route;
 use super::shared::{Shared, below};
 use super::window::{Builder, FilePart, Frame, Read, Window};
-use crate::entry::{DirPath, Kind, join};
+use crate::entry::{DirPath, Kind};
 use crate::error::{Result, StoreError};
 use crate::fsmeta::{AsFd, At, FileId, TargetDir, set_first_flags, stat_fd};
 use crate::monitor::EntryChange;
@@ -39,7 +38,7 @@ pub(super) struct RestoreWorker<'r, 'a> {
     route: Route,
     decoder: Decoder,
     stored: Vec<u8>,
-    plain: Vec<u8>,
+    pub plain: Vec<u8>,
 }
 
 impl<'r, 'a> RestoreWorker<'r, 'a> {
@@ -83,7 +82,7 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
     }
 
     /// Reads a range of a pack and puts its chunks where they belong.
-    pub fn read(&mut self, window: &Window, read: &Read) {
+    pub fn fetch(&mut self, window: &Window, read: &Read) {
         let frames = window.frames.get(read.frames.clone()).unwrap_or_default();
         self.shared.rest();
         if self.shared.stopping() {
@@ -98,7 +97,10 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
             .range(read.pack, read.start, read.len, &mut stored)
         {
             Ok(()) => {
-                for frame in frames {
+                for frame in frames
+                    .iter()
+                    .filter(|frame| window.is_wanted(frame.parts.clone()))
+                {
                     let start = (u64::from(frame.place.offset) - read.start) as usize;
                     let bytes = stored.get(start..start + frame.place.stored_len as usize);
                     self.frame(window, frame, bytes, &mut plain);
@@ -143,7 +145,7 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
     fn put_parts(&mut self, window: &Window, parts: std::ops::Range<usize>, read: Result<()>, chunk: &[u8]) {
         match read {
             Ok(()) => {
-                for (part, job) in window.jobs_of(parts) {
+                for (part, job) in window.wanted_of(parts) {
                     self.part(part, job, chunk);
                 }
             }
@@ -157,7 +159,7 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
     /// Parts of a chunk that can't be had: each small file may be in another place, too.
     fn piecemeal(&mut self, window: &Window, parts: std::ops::Range<usize>, why: &Failure) {
         let mut bytes = Vec::new();
-        for (part, job) in window.jobs_of(parts) {
+        for (part, job) in window.wanted_of(parts) {
             let source = self.shared.source;
             let found = match &part.file {
                 Some(file) if !job.has_failed() && !self.shared.stopping() => {
@@ -182,7 +184,7 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
 
     /// The files of these parts can't be completed.
     pub fn lose(&mut self, window: &Window, parts: std::ops::Range<usize>, why: &Failure) {
-        for (_, job) in window.jobs_of(parts) {
+        for (_, job) in window.wanted_of(parts) {
             job.fail(why.clone());
             self.written(job, None);
         }
@@ -215,7 +217,7 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
             }
         };
         match put {
-            Ok(file) => self.written(job, file.as_deref()),
+            Ok(file) => self.written(job, file.as_ref()),
             Err(fault) => {
                 job.fail(self.failure(fault));
                 self.written(job, None);
@@ -236,41 +238,43 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
         }
     }
 
-    /// Writes into the job's file, which the first to come creates.
-    fn put(&mut self, job: &FileJob, at: u64, bytes: &[u8]) -> RestoreOutcome<Option<Arc<File>>> {
-        let file = match job.in_one_part {
-            true => Arc::new(self.create(job, at + bytes.len() as u64)?),
-            false => {
-                let mut state = job.state();
-                match &state.file {
-                    Some(file) => file.clone(),
-                    None if state.failure.is_some() => return Ok(None),
-                    None => {
-                        let file = Arc::new(self.create_locked(job, &mut state.made, 0)?);
-                        state.file = Some(file.clone());
-                        file
-                    }
-                }
-            }
-        };
-        let changes = self.shared.writable()?.changes();
-        changes
-            .write(&file, bytes, at)
-            .map_err(|e| Fault::target(Operation::Write, e))?;
-        self.shared.wrote(bytes.len() as u64);
-        Ok(Some(file))
+    /// Writes into the job's file, and gives it if the job does not hold it open.
+    fn put(&mut self, job: &FileJob, at: u64, bytes: &[u8]) -> RestoreOutcome<Option<File>> {
+        if job.in_one_part {
+            let file = self.create(job, at + bytes.len() as u64)?;
+            self.write(&file, at, bytes)?;
+            return Ok(Some(file));
+        }
+        if let Some(open) = self.file_of(job)? {
+            self.before_change(job, &open)?;
+            self.write(&open.file, at, bytes)?;
+        }
+        Ok(None)
     }
 
+    pub fn write(&self, file: &File, at: u64, bytes: &[u8]) -> RestoreOutcome<()> {
+        let changes = self.shared.writable()?.changes();
+        let written = changes.write(file, bytes, at);
+        written.map_err(|e| Fault::target(Operation::Write, e))?;
+        self.shared.wrote(bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Creates the job's file with its size. `reaches`: where the one write that is to come ends.
     fn create(&mut self, job: &FileJob, reaches: u64) -> RestoreOutcome<File> {
         let mut made = false;
-        let file = self.create_locked(job, &mut made, reaches);
+        let created = self.create_locked(job, &mut made).and_then(|file| {
+            if reaches != job.meta.size {
+                self.set_size(&file, job)?;
+            }
+            Ok(file)
+        });
         job.state().made = made;
-        file
+        created
     }
 
-    /// Creates the job's file with its size, which makes what is not written a hole. `reaches`: where the one write that
-    /// is to come ends.
-    fn create_locked(&mut self, job: &FileJob, made: &mut bool, reaches: u64) -> RestoreOutcome<File> {
+    /// Creates the job's file.
+    pub fn create_locked(&mut self, job: &FileJob, made: &mut bool) -> RestoreOutcome<File> {
         let dir = self.dir(&job.dir)?;
         let create = || dir.create_file(job.working_name());
         let file = self.shared.change_in(&job.dir, &dir, create)?;
@@ -278,17 +282,11 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
         if self.shared.sets_attributes() {
             set_first_flags(&file, job.meta.flags);
         }
-        if reaches != job.meta.size {
-            let changes = self.shared.writable()?.changes();
-            changes
-                .make(|| file.set_len(job.meta.size))
-                .map_err(|e| Fault::target(Operation::SetSize, e))?;
-        }
         Ok(file)
     }
 
     /// A part was dealt with; to be read back, it is not done before that.
-    fn written(&mut self, job: &Arc<FileJob>, file: Option<&File>) {
+    pub fn written(&mut self, job: &Arc<FileJob>, file: Option<&File>) {
         if !self.shared.options.verify {
             self.part_done(job, file);
         }
@@ -304,7 +302,7 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
     /// All parts are done: finishes the file, or removes it.
     fn complete(&mut self, job: &Arc<FileJob>, file: Option<&File>) {
         let state = std::mem::take(&mut *job.state());
-        let file = file.or(state.file.as_deref());
+        let file = file.or(state.file.as_deref().map(|open| &open.file));
         let result = match (state.failure, file) {
             (None, Some(file)) => self.finish(job, file).map_err(|fault| self.failure(fault)),
             (None, None) => Err(Failure::Problem(RestoreProblem::NoContent)),
@@ -314,7 +312,7 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
             Ok(()) => {}
             Err(failure) => {
                 if state.made {
-                    self.remove(job);
+                    self.discard(job, &failure);
                 }
                 self.failed(job, failure);
             }
@@ -340,7 +338,11 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
         if self.shared.stopping() {
             return;
         }
-        match self.try_loose(job) {
+        let put = self.try_loose(job);
+        if put.is_ok() && job.is_kept() {
+            self.shared.dead.complete(job.sources.partial.as_deref());
+        }
+        match put {
             Ok(()) if job.is_kept() && job.kind == Kind::File => {
                 self.shared.unchanged(&job.path(), &job.meta)
             }
@@ -390,56 +392,6 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
         }
     }
 
-    /// Puts a name beside the first of its file.
-    pub fn link(&mut self, link: &Link) {
-        let shared = self.shared;
-        match self.try_link(link) {
-            Ok(()) => {
-                let counter = match link.is_file {
-                    true => &shared.counts.files_restored,
-                    false => &shared.counts.others,
-                };
-                counter.fetch_add(1, Relaxed);
-                shared.verified(link.is_file);
-                shared.counts.bytes_restored.fetch_add(link.size, Relaxed);
-                shared.wrote(link.size);
-            }
-            Err(fault) => {
-                if link.is_file {
-                    shared.counts.files_failed.fetch_add(1, Relaxed);
-                }
-                self.blame(&join(&link.dir, &link.name), fault);
-            }
-        }
-        shared.progress();
-    }
-
-    fn try_link(&mut self, link: &Link) -> RestoreOutcome<()> {
-        let Some(id) = link.slot.id() else {
-            let first = join(&link.slot.dir, &link.slot.name);
-            return Err(Fault::Path(RestoreProblem::LinkedNotRestored { first }));
-        };
-        let from = self.dir(&link.slot.dir)?;
-        let to = self.dir(&link.dir)?;
-        let shared = self.shared;
-        let put = |name: &[u8]| {
-            let put = || to.hard_link(name, &from, &link.slot.name, id);
-            shared.change_in(&link.dir, &to, put)
-        };
-        match link.action {
-            Action::Create | Action::Keep { .. } => Ok(put(&link.name)?),
-            Action::Replace => {
-                let temporary = temporary_name(shared, &link.dir)?;
-                put(&temporary)?;
-                if let Err(e) = to.rename(&temporary, &link.name) {
-                    discard(&to, &temporary);
-                    return Err(e.into());
-                }
-                Ok(())
-            }
-        }
-    }
-
     pub fn restored(&self, job: &FileJob) {
         let counts = &self.shared.counts;
         if job.kind == Kind::File {
@@ -472,9 +424,4 @@ impl<'r, 'a> RestoreWorker<'r, 'a> {
     pub fn blame(&self, path: &[u8], fault: Fault) {
         self.shared.failed(path, self.failure(fault));
     }
-}
-
-/// Removes a temporary name whose use has failed for a reason that is reported.
-fn discard(dir: &TargetDir, temporary: &[u8]) {
-    let _reported = dir.remove(temporary);
 }

@@ -1,9 +1,8 @@
 //! Snapshots on btrfs, by the `btrfs` program. The root of a subvolume has the inode number 256.
 
-use super::{SNAPSHOTS_FOLDER, SnapshotTool, ToolError};
+use super::{SNAPSHOTS_FOLDER, SnapshotTool, ToolError, run};
 use crate::entry::Kind;
 use crate::fsmeta::stat_path;
-use crate::platform::child;
 use crate::platform::paths::from_bytes;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -12,7 +11,7 @@ const PROGRAM: &str = "btrfs";
 const ROOT_INODE: u64 = 256;
 
 pub(super) const TOOL: SnapshotTool = SnapshotTool {
-    file_system: "btrfs",
+    file_systems: &["btrfs"],
     program: PROGRAM,
     root_of,
     create,
@@ -35,22 +34,26 @@ fn root_of(dir: &Path) -> Option<PathBuf> {
 
 fn create(root: &Path, to: &Path) -> Result<(), ToolError> {
     let args = ["subvolume", "snapshot", "-r"].map(OsStr::new);
-    run(&[&args[..], &[root.as_os_str(), to.as_os_str()]].concat()).map(drop)
+    run(
+        PROGRAM,
+        &[&args[..], &[root.as_os_str(), to.as_os_str()]].concat(),
+    )
+    .map(drop)
 }
 
 fn delete(path: &Path) -> Result<(), ToolError> {
     let args = ["subvolume", "delete"].map(OsStr::new);
-    run(&[&args[..], &[path.as_os_str()]].concat()).map(drop)
+    run(PROGRAM, &[&args[..], &[path.as_os_str()]].concat()).map(drop)
 }
 
 /// `btrfs subvolume list -o` names them from the top of the file system, `btrfs subvolume show` says where this one is there.
 fn nested(root: &Path) -> Result<Vec<PathBuf>, ToolError> {
     let show = ["subvolume", "show"].map(OsStr::new);
-    let shown = run(&[&show[..], &[root.as_os_str()]].concat())?;
+    let shown = run(PROGRAM, &[&show[..], &[root.as_os_str()]].concat())?;
     let own = shown.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let own = own.strip_prefix(b"/").unwrap_or(own);
     let list = ["subvolume", "list", "-o"].map(OsStr::new);
-    let listed = run(&[&list[..], &[root.as_os_str()]].concat())?;
+    let listed = run(PROGRAM, &[&list[..], &[root.as_os_str()]].concat())?;
     Ok(paths_below(own, &listed)
         .map(|below| root.join(from_bytes(below)))
         .filter(|path| stat_path(path).is_ok_and(|(_, meta)| meta.ino == ROOT_INODE))
@@ -70,27 +73,6 @@ fn paths_below<'a>(own: &'a [u8], listed: &'a [u8]) -> impl Iterator<Item = &'a 
         own => path.strip_prefix(own)?.strip_prefix(b"/"),
     });
     below.filter(|path| !path.starts_with(SNAPSHOTS_FOLDER))
-}
-
-/// Runs the program and returns what it prints.
-fn run(args: &[&OsStr]) -> Result<Vec<u8>, ToolError> {
-    let words = std::iter::once(PROGRAM.into()).chain(args.iter().map(|arg| arg.to_string_lossy()));
-    let words: Vec<_> = words.collect();
-    let failed = |stderr: String| ToolError {
-        command: words.join(" "),
-        stderr,
-    };
-    let mut command = child::command(PROGRAM).map_err(|e| failed(e.to_string()))?;
-    command.args(args).stdin(std::process::Stdio::null());
-    let done = child::start(move || command.output()).map_err(|e| failed(e.to_string()))?;
-    match done.status.success() {
-        true => Ok(done.stdout),
-        false => {
-            let said = String::from_utf8_lossy(&done.stderr);
-            let last = said.lines().rfind(|line| !line.trim().is_empty());
-            Err(failed(last.unwrap_or_default().trim().to_string()))
-        }
-    }
 }
 
 #[cfg(test)]

@@ -6,10 +6,11 @@
 //! its owner, since old permissions would otherwise show in it, and it stays, so that making a snapshot does not change the
 //! directory above. [`Walk`](crate::walk::Walk) never enters it.
 //!
-//! What differs between file systems is in [`SnapshotTool`]; only btrfs has one so far (docs/decisions/0053-source-snapshots.md).
+//! What differs between file systems is in [`SnapshotTool`]: btrfs and ZFS have one (docs/decisions/0053-source-snapshots.md).
 
 mod btrfs;
 mod mounts;
+mod zfs;
 
 use crate::fsmeta::stat_path;
 use crate::platform::{child, lock, private, process};
@@ -21,7 +22,7 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 /// More subvolumes below a source are not snapshotted.
@@ -29,19 +30,26 @@ const SUBVOLUMES_MAX: usize = 256;
 
 /// How snapshots are made on one kind of file system.
 struct SnapshotTool {
-    /// As the system calls the file system.
-    file_system: &'static str,
+    /// As the system calls the file systems.
+    file_systems: &'static [&'static str],
     program: &'static str,
     /// The root of the subvolume that a directory is in.
     root_of: fn(&Path) -> Option<PathBuf>,
     /// Makes a read-only snapshot of a subvolume's root at a new path.
     create: fn(&Path, &Path) -> Result<(), ToolError>,
+    /// Deletes the snapshot at a path, or what is left of it.
     delete: fn(&Path) -> Result<(), ToolError>,
     /// The roots of the subvolumes directly below one, which a snapshot of it lacks.
     nested: fn(&Path) -> Result<Vec<PathBuf>, ToolError>,
 }
 
-const TOOLS: &[SnapshotTool] = &[btrfs::TOOL];
+impl SnapshotTool {
+    fn is_for(&self, file_system: &str) -> bool {
+        self.file_systems.contains(&file_system)
+    }
+}
+
+const TOOLS: &[SnapshotTool] = &[btrfs::TOOL, zfs::TOOL];
 
 /// A command that failed, and what it said.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -162,7 +170,7 @@ impl SourceSnapshots {
         };
         let mut tools = TOOLS.iter();
         let tool = tools
-            .find(|tool| tool.file_system == file_system)
+            .find(|tool| tool.is_for(&file_system))
             .ok_or_else(not_supported)?;
         if process::user_id() != 0 {
             return Err(NoSnapshot::NotPermitted { source: source() });
@@ -197,13 +205,29 @@ impl SourceSnapshots {
                 roots.push(nested);
             }
         }
-        // A snapshot lacks what is mounted below: that is read where it is, or in a snapshot of its own.
+        self.add_mounts(tool, path, real, mounts)
+    }
+
+    /// A snapshot lacks what is mounted below: that is read where it is, or in a snapshot of its own.
+    fn add_mounts(
+        &mut self,
+        tool: &'static SnapshotTool,
+        path: &Path,
+        real: &Path,
+        mounts: &Mounts,
+    ) -> Result<(), NoSnapshot> {
+        let is_ours = |part: Component<'_>| part.as_os_str().as_encoded_bytes() == SNAPSHOTS_FOLDER;
         for mount in mounts.below(real) {
             let Ok(below) = mount.strip_prefix(real) else {
                 continue;
             };
+            if below.components().any(is_ours) {
+                // The snapshot of another run.
+                continue;
+            }
             let at = path.join(below);
-            let root = (mounts.file_system_of(mount) == tool.file_system)
+            let root = tool
+                .is_for(&mounts.file_system_of(mount))
                 .then(|| (tool.root_of)(mount))
                 .flatten();
             match root {
@@ -333,6 +357,27 @@ fn remove_leftovers(tool: &SnapshotTool, folder: &Path) {
         let is_gone = path.symlink_metadata().is_err() || (tool.delete)(&path).is_ok();
         if is_gone {
             let _ = std::fs::remove_file(&lock_path);
+        }
+    }
+}
+
+/// Runs a program and returns what it prints.
+fn run(program: &str, args: &[&OsStr]) -> Result<Vec<u8>, ToolError> {
+    let words = std::iter::once(program.into()).chain(args.iter().map(|arg| arg.to_string_lossy()));
+    let words: Vec<_> = words.collect();
+    let failed = |stderr: String| ToolError {
+        command: words.join(" "),
+        stderr,
+    };
+    let mut command = child::command(program).map_err(|e| failed(e.to_string()))?;
+    command.args(args).stdin(std::process::Stdio::null());
+    let done = child::start(move || command.output()).map_err(|e| failed(e.to_string()))?;
+    match done.status.success() {
+        true => Ok(done.stdout),
+        false => {
+            let said = String::from_utf8_lossy(&done.stderr);
+            let last = said.lines().rfind(|line| !line.trim().is_empty());
+            Err(failed(last.unwrap_or_default().trim().to_string()))
         }
     }
 }

@@ -3,9 +3,20 @@
 use crate::platform::paths::from_bytes;
 use std::path::{Path, PathBuf};
 
+/// One mount.
+struct MountLine {
+    point: PathBuf,
+    /// The type of its file system.
+    kind: String,
+    /// What is mounted: a device, or the name of a dataset.
+    source: String,
+    /// All of the file system, not only a directory of it.
+    is_whole: bool,
+}
+
 pub(super) struct Mounts {
-    /// Mount points with the types of their file systems, in the order in which they were mounted.
-    all: Vec<(PathBuf, String)>,
+    /// In the order in which they were mounted.
+    all: Vec<MountLine>,
 }
 
 impl Mounts {
@@ -18,10 +29,17 @@ impl Mounts {
         let lines = text.split(|byte| *byte == b'\n');
         let parsed = lines.filter_map(|line| {
             let mut fields = line.split(|byte| *byte == b' ');
-            let point = unescape(fields.nth(4)?);
-            let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
-            let kind = String::from_utf8_lossy(kind).into_owned();
-            Some((from_bytes(&point).into_owned(), kind))
+            let is_whole = fields.nth(3)? == b"/";
+            let point = unescape(fields.next()?);
+            let mut fields = fields.skip_while(|field| *field != b"-");
+            let kind = fields.nth(1)?;
+            let source = unescape(fields.next().unwrap_or_default());
+            Some(MountLine {
+                point: from_bytes(&point).into_owned(),
+                kind: String::from_utf8_lossy(kind).into_owned(),
+                source: String::from_utf8_lossy(&source).into_owned(),
+                is_whole,
+            })
         });
         Mounts {
             all: parsed.collect(),
@@ -31,19 +49,25 @@ impl Mounts {
     /// The type of the file system that a path is on; `path` has no links in it.
     pub fn file_system_of(&self, path: &Path) -> String {
         let above = self.all.iter().enumerate();
-        let above = above.filter(|(_, (point, _))| path.starts_with(point));
+        let above = above.filter(|(_, line)| path.starts_with(&line.point));
         // The longest, and of those at one place the last.
-        let found = above.max_by_key(|(nr, (point, _))| (point.components().count(), *nr));
-        found.map_or_else(String::new, |(_, (_, kind))| kind.clone())
+        let found = above.max_by_key(|(nr, line)| (line.point.components().count(), *nr));
+        found.map_or_else(String::new, |(_, line)| line.kind.clone())
+    }
+
+    /// What is mounted at a mount point; `None` if that is no more than a part of it.
+    pub fn source_of(&self, point: &Path) -> Option<String> {
+        let found = self.all.iter().rfind(|line| line.point == point);
+        found.filter(|line| line.is_whole).map(|line| line.source.clone())
     }
 
     pub fn is_mount_point(&self, path: &Path) -> bool {
-        self.all.iter().any(|(point, _)| point == path)
+        self.all.iter().any(|line| line.point == path)
     }
 
     /// The mount points below a directory, each once.
     pub fn below(&self, path: &Path) -> Vec<&PathBuf> {
-        let points = self.all.iter().map(|(point, _)| point);
+        let points = self.all.iter().map(|line| &line.point);
         let mut below: Vec<&PathBuf> = points
             .filter(|point| point.as_path() != path && point.starts_with(path))
             .collect();
@@ -83,7 +107,8 @@ mod tests {
         let mounts = Mounts::parse(
             b"22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n\
             30 22 0:5 /@home /home rw - btrfs /dev/sdb rw,subvolid=256\n\
-            31 30 0:6 / /home/u/my\\040disk rw shared:2 master:3 - vfat /dev/sdc rw\nnonsense\n",
+            31 30 0:6 / /home/u/my\\040disk rw shared:2 master:3 - vfat /dev/sdc rw\nnonsense\n\
+            32 22 0:7 / /tank rw - zfs pool/my\\040data rw,xattr\n33 22 0:7 /a /part rw - zfs pool/my\\040data rw\n",
         );
         let on = |path: &str| mounts.file_system_of(Path::new(path));
         assert_eq!(
@@ -91,6 +116,9 @@ mod tests {
             ["ext4", "btrfs", "ext4"]
         );
         assert_eq!(on("/home/u/my disk/x"), "vfat");
+        let source = |point: &str| mounts.source_of(Path::new(point));
+        assert_eq!(source("/tank"), Some("pool/my data".to_string()));
+        assert_eq!([source("/part"), source("/tank/a")], [None, None]);
         assert_eq!(mounts.below(Path::new("/home/u")), [Path::new("/home/u/my disk")]);
         assert!(mounts.is_mount_point(Path::new("/home")) && !mounts.is_mount_point(Path::new("/home/u")));
     }

@@ -35,8 +35,16 @@ impl Lister {
         scratch: &Scratch,
         to: &mut Examined,
     ) -> bool {
-        let handle = listing.handle.as_fd();
-        let exclusion = self.filter.excluding_by_meta(handle, name, kind, meta);
+        // One that can't be opened is reported when it is listed.
+        let instead = match *kind == Kind::Dir {
+            true => listing.handle.instead(&scratch.path).ok().flatten(),
+            false => None,
+        };
+        let (dir, name) = match &instead {
+            Some(instead) => (instead.as_fd(), &b"."[..]),
+            None => (listing.handle.as_fd(), name),
+        };
+        let exclusion = self.filter.excluding_by_meta(dir, name, kind, meta);
         exclusion.is_some_and(|exclusion| {
             self.note_excluded(exclusion, scratch, to);
             true

@@ -36,6 +36,12 @@ impl DirHandle {
     pub fn original(&self, meta: Meta) -> Meta {
         self.grafts.original(meta)
     }
+
+    /// The directory that is read in the place of the one at this path, relative to `/`, if there is one.
+    pub fn instead(&self, path: &[u8]) -> io::Result<Option<OwnedFd>> {
+        let graft = self.grafts.at(path);
+        graft.map(|graft| open_dir_at(&graft.path)).transpose()
+    }
 }
 
 impl AsFd for DirHandle {

@@ -20,6 +20,10 @@ pub enum BrowseCause {
     TooManyDeleted {
         most: u64,
     },
+    /// A search by tag alone.
+    NoPathTagged {
+        tags: String,
+    },
     OriginalOfOtherSystem,
     NoFuse,
     StillMounted {
@@ -35,6 +39,7 @@ impl BrowseCause {
                 Status::BadSettings
             }
             BrowseCause::PathOfOtherHosts { .. }
+            | BrowseCause::NoPathTagged { .. }
             | BrowseCause::TooManyMatches { .. }
             | BrowseCause::TooManyDeleted { .. }
             | BrowseCause::NoFuse
@@ -71,6 +76,13 @@ impl BrowseCause {
                      復元してください"
                 )
             }
+            BrowseCause::NoPathTagged { tags } => say!(
+                lang,
+                "no path has the tag {tags}; 'dedup tag --list' lists the paths with tags, and with a PATTERN, snapshots with \
+                 the tag are searched, too",
+                "タグ {tags} の付いたパスはありません。'dedup tag --list' でタグの付いたパスを一覧できます。PATTERN を付けると、\
+                 そのタグのあるスナップショットからも探します"
+            ),
             BrowseCause::OriginalOfOtherSystem => say!(
                 lang,
                 "the snapshot was made on another operating system: name a folder to restore to",

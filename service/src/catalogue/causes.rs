@@ -455,9 +455,6 @@ causes! {
     TwoPasswords [BadSettings] =>
         "give 'password-file' or 'password-command', not both",
         "「password-file」と「password-command」は片方だけを書いてください";
-    NotSupported { key: String } [BadSettings] =>
-        format!("'{key}' is not supported yet by this version of dedup ({}): remove it", env!("CARGO_PKG_VERSION")),
-        format!("「{key}」はこの版の dedup ({}) ではまだ使えません。削除してください", env!("CARGO_PKG_VERSION"));
     NotATable { key: &'static str } [BadSettings] =>
         format!("'{key}' must be a table"), format!("「{key}」はテーブルでなければなりません");
 

@@ -296,6 +296,11 @@ fn damage_advice(lang: Lang, object: &Object) -> String {
 
 fn no_space_advice(lang: Lang, object: &Object) -> String {
     match object.is_of_this_machine() {
+        true if *object == Object::RestoreTarget => say!(
+            lang,
+            "free some space there and run the command again; '--in-place' needs none for large files that are already there",
+            "そこに空きを作り、もう一度実行してください。すでにある大きなファイルは、'--in-place' なら空きがなくても復元できます"
+        ),
         true => say!(
             lang,
             "free some space there and run the command again",

@@ -30,7 +30,7 @@ mod words;
 
 pub use browse_causes::BrowseCause;
 pub use causes::Cause;
-pub use console::ConsoleFault;
+pub use console::{CertificateFault, ConsoleFault, NetworkFault, TrayFault};
 pub use errors::plain_error;
 #[cfg(test)]
 pub(crate) use errors::storage_status;

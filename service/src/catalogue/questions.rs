@@ -16,6 +16,11 @@ pub enum Question {
         snapshots: u64,
     },
     CollectGarbage,
+    /// Files that sources have no longer.
+    DropDeletedFiles {
+        files: u64,
+        snapshots: u64,
+    },
     /// `paths` as they were given.
     Purge {
         paths: Vec<String>,
@@ -60,6 +65,7 @@ impl Question {
                 let what = count(lang, *snapshots, Noun::UnreadableSnapshot);
                 say!(lang, "Give up {what} for good", "{what}を完全にあきらめますか")
             }
+            Question::DropDeletedFiles { files, snapshots } => drop_deleted(lang, *files, *snapshots),
             Question::CollectGarbage => say!(lang, "Collect garbage", "不要なデータを回収しますか"),
             Question::Purge {
                 paths,
@@ -98,4 +104,14 @@ impl Question {
             }
         }
     }
+}
+
+fn drop_deleted(lang: Lang, files: u64, snapshots: u64) -> String {
+    let files = count(lang, files, Noun::DeletedFile);
+    let snapshots = count(lang, snapshots, Noun::Snapshot);
+    say!(
+        lang,
+        "Drop {files} from {snapshots}",
+        "{snapshots}から{files}を取り除きますか"
+    )
 }

@@ -28,8 +28,8 @@ pub(super) fn no_source_snapshot(lang: Lang, why: &NoSnapshot) -> String {
             let kind = escape(file_system.as_bytes());
             say!(
                 lang,
-                "no snapshot of {source}: its file system ({kind}) has none; btrfs has",
-                "{source} のスナップショットを作れません。ファイルシステム ({kind}) が対応していません (btrfs なら可能)"
+                "no snapshot of {source}: its file system ({kind}) has none; btrfs and ZFS have",
+                "{source} のスナップショットを作れません。ファイルシステム ({kind}) が対応していません (btrfs と ZFS なら可能)"
             )
         }
         NoSnapshot::FileAmongOthers { source } => {
@@ -49,11 +49,17 @@ pub(super) fn no_source_snapshot(lang: Lang, why: &NoSnapshot) -> String {
                 "{source} のスナップショットを作れません。作成と削除には root の権限が必要です"
             )
         }
-        NoSnapshot::NoProgram { program } => say!(
-            lang,
-            "no snapshot: the program '{program}' is not installed (Debian and Ubuntu: btrfs-progs)",
-            "スナップショットを作れません。'{program}' がインストールされていません (Debian、Ubuntu では btrfs-progs)"
-        ),
+        NoSnapshot::NoProgram { program } => {
+            let package = match *program {
+                "zfs" => "zfsutils-linux",
+                _ => "btrfs-progs",
+            };
+            say!(
+                lang,
+                "no snapshot: the program '{program}' is not installed (Debian and Ubuntu: {package})",
+                "スナップショットを作れません。'{program}' がインストールされていません (Debian、Ubuntu では {package})"
+            )
+        }
         NoSnapshot::TooManySubvolumes { source } => {
             let source = shown(source);
             say!(

@@ -71,11 +71,11 @@ impl UsageFault {
                     "コマンドを指定してください: {commands}"
                 )
             }
-            UsageFault::NotOneOf { .. }
-            | UsageFault::Value { .. }
-            | UsageFault::NoValue { .. }
-            | UsageFault::ValueCount { .. }
-            | UsageFault::NoEquals { .. } => self.of_value(lang),
+            UsageFault::NotOneOf { option, value, words } => not_one_of(lang, option, value, words),
+            UsageFault::Value { option, value, why } => bad_value(lang, option, value, why.as_ref()),
+            UsageFault::NoValue { option } => no_value(lang, option),
+            UsageFault::ValueCount { option } => value_count(lang, option),
+            UsageFault::NoEquals { option } => no_equals(lang, option),
             UsageFault::Missing { arguments } => {
                 let arguments = arguments.join(" ");
                 say!(
@@ -105,42 +105,6 @@ impl UsageFault {
             UsageFault::Other { what } => what.clone(),
         }
     }
-
-    fn of_value(&self, lang: Lang) -> String {
-        match self {
-            UsageFault::NotOneOf { option, value, words } => {
-                let words = words.join(", ");
-                say!(
-                    lang,
-                    "invalid value '{value}' for '{option}': possible values are {words}",
-                    "'{option}' の値 '{value}' は使えません。使える値: {words}"
-                )
-            }
-            UsageFault::Value { option, value, why } => {
-                let why = why.as_ref().map(|why| why.text(lang)).unwrap_or_default();
-                let colon = if why.is_empty() { "" } else { ": " };
-                say!(
-                    lang,
-                    "invalid value '{value}' for '{option}'{colon}{why}",
-                    "'{option}' の値 '{value}' は使えません{colon}{why}"
-                )
-            }
-            UsageFault::NoValue { option } => {
-                say!(lang, "'{option}' needs a value", "'{option}' には値が必要です")
-            }
-            UsageFault::NoEquals { option } => say!(
-                lang,
-                "'{option}' needs an equal sign before its value",
-                "'{option}' の値の前には = が必要です"
-            ),
-            UsageFault::ValueCount { option } => say!(
-                lang,
-                "'{option}' has more or fewer values than it takes",
-                "'{option}' の値の数が違います"
-            ),
-            other => format!("{other:?}"),
-        }
-    }
 }
 
 /// What is wrong, what may have been meant, and how it is used.
@@ -164,5 +128,44 @@ pub fn usage_error(lang: Lang, fault: &UsageFault, meant: &[String], usage: Opti
         lang,
         "\nFor more information, try '--help'.\n",
         "\n詳しくは '--help' を見てください。\n"
+    )
+}
+
+fn not_one_of(lang: Lang, option: &str, value: &str, words: &[String]) -> String {
+    let words = words.join(", ");
+    say!(
+        lang,
+        "invalid value '{value}' for '{option}': possible values are {words}",
+        "'{option}' の値 '{value}' は使えません。使える値: {words}"
+    )
+}
+
+fn bad_value(lang: Lang, option: &str, value: &str, why: Option<&ValueFault>) -> String {
+    let why = why.map(|why| why.text(lang)).unwrap_or_default();
+    let colon = if why.is_empty() { "" } else { ": " };
+    say!(
+        lang,
+        "invalid value '{value}' for '{option}'{colon}{why}",
+        "'{option}' の値 '{value}' は使えません{colon}{why}"
+    )
+}
+
+fn no_value(lang: Lang, option: &str) -> String {
+    say!(lang, "'{option}' needs a value", "'{option}' には値が必要です")
+}
+
+fn no_equals(lang: Lang, option: &str) -> String {
+    say!(
+        lang,
+        "'{option}' needs an equal sign before its value",
+        "'{option}' の値の前には = が必要です"
+    )
+}
+
+fn value_count(lang: Lang, option: &str) -> String {
+    say!(
+        lang,
+        "'{option}' has more or fewer values than it takes",
+        "'{option}' の値の数が違います"
     )
 }

@@ -87,134 +87,26 @@ impl ValueFault {
             ValueFault::Unit(error) => unit_error(lang, error),
             ValueFault::Policy(error) => policy_error(lang, error),
             ValueFault::GroupBy(error) => group_by_error(lang, error),
-            ValueFault::Name { .. }
-            | ValueFault::OtherUsersHome { .. }
-            | ValueFault::NotAbsolute { .. }
-            | ValueFault::WebUrl
-            | ValueFault::Host { .. }
-            | ValueFault::MailAddress { .. }
-            | ValueFault::Listen { .. } => self.of_name(lang),
-            ValueFault::MinutesOrMonths
-            | ValueFault::NoTime { .. }
-            | ValueFault::Lapse { .. }
-            | ValueFault::Schedule { .. }
-            | ValueFault::RatePart { .. }
-            | ValueFault::RateTwice { .. }
-            | ValueFault::RateZero => self.of_time(lang),
-            ValueFault::Count
-            | ValueFault::MaxUnused
-            | ValueFault::Subset
-            | ValueFault::Sample
-            | ValueFault::Compression => self.of_option(lang).to_string(),
+            ValueFault::Name { text } => name(lang, text),
+            ValueFault::OtherUsersHome { text } => other_users_home(lang, text),
+            ValueFault::NotAbsolute { text } => not_absolute(lang, text),
+            ValueFault::WebUrl => web_url(lang),
+            ValueFault::Host { text } => host(lang, text),
+            ValueFault::MailAddress { text } => mail_address(lang, text),
+            ValueFault::Listen { text } => listen(lang, text),
+            ValueFault::MinutesOrMonths => minutes_or_months(lang),
+            ValueFault::NoTime { text } => no_time(lang, text),
+            ValueFault::Lapse { text } => lapse(lang, text),
+            ValueFault::Schedule { text } => schedule(lang, text),
+            ValueFault::RatePart { part } => rate_part(lang, part),
+            ValueFault::RateTwice { time } => rate_twice(lang, time),
+            ValueFault::RateZero => rate_zero(lang),
+            ValueFault::Count => count(lang).to_string(),
+            ValueFault::MaxUnused => max_unused(lang).to_string(),
+            ValueFault::Subset => subset(lang).to_string(),
+            ValueFault::Sample => sample(lang).to_string(),
+            ValueFault::Compression => compression(lang).to_string(),
         }
-    }
-
-    /// Of a name, a path or an address.
-    fn of_name(&self, lang: Lang) -> String {
-        match self {
-            ValueFault::Name { text } => say!(
-                lang,
-                "'{text}' can't be a name: write letters, digits, - and _",
-                "「{text}」は名前に使えません。英数字、-、_ で書いてください"
-            ),
-            ValueFault::OtherUsersHome { text } => say!(
-                lang,
-                "'{text}': another user's home directory is not looked up, write the whole path",
-                "「{text}」: ほかの利用者のホームディレクトリーは調べません。完全なパスで書いてください"
-            ),
-            ValueFault::NotAbsolute { text } => say!(
-                lang,
-                "'{text}' is not an absolute path, or one that begins with ~/",
-                "「{text}」は絶対パスでも ~/ で始まるパスでもありません"
-            ),
-            ValueFault::WebUrl => say!(
-                lang,
-                "write a URL that begins with https:// or http:// and names a host",
-                "https:// か http:// で始まり、ホスト名のある URL を書いてください"
-            ),
-            ValueFault::Host { text } => say!(
-                lang,
-                "'{text}' is not the name of a host",
-                "「{text}」はホスト名ではありません"
-            ),
-            ValueFault::MailAddress { text } => say!(
-                lang,
-                "'{text}' is not an email address such as user@example.jp",
-                "「{text}」は user@example.jp のようなメールアドレスではありません"
-            ),
-            ValueFault::Listen { text } => say!(
-                lang,
-                "'{text}' is not an address and port such as 127.0.0.1:4280, or unix: and the path of a socket",
-                "「{text}」は 127.0.0.1:4280 のようなアドレスとポートでも、unix: とソケットのパスでもありません"
-            ),
-            other => format!("{other:?}"),
-        }
-    }
-
-    /// Of a time, or of what depends on the time of day.
-    fn of_time(&self, lang: Lang) -> String {
-        match self {
-            ValueFault::MinutesOrMonths => say!(
-                lang,
-                "m means minutes: write M for months, or hours before the minutes (0h30m) if minutes are meant",
-                "m は分です。月なら M を、分なら前に時間を付けて (0h30m) 書いてください"
-            ),
-            ValueFault::NoTime { text } => say!(
-                lang,
-                "'{text}' is no time at all",
-                "「{text}」は長さのない期間です"
-            ),
-            ValueFault::Lapse { text } => say!(
-                lang,
-                "'{text}' is not a time from 1s on, in days at most",
-                "「{text}」は 1s 以上、日までの単位で書いた時間ではありません"
-            ),
-            ValueFault::Schedule { text } => say!(
-                lang,
-                "'{text}' is not a schedule: write \"daily 12:30\", \"mon,thu 22:00\", \"every 15m mon..fri \
-                 09:00-18:00\", \"cron 0 3 * * *\" or \"manual\"",
-                "「{text}」はスケジュールではありません。\"daily 12:30\"、\"mon,thu 22:00\"、\"every 15m mon..fri \
-                 09:00-18:00\"、\"cron 0 3 * * *\"、\"manual\" のように書いてください"
-            ),
-            ValueFault::RatePart { part } => say!(
-                lang,
-                "'{part}' is not like 08:00=1M or 18:00=unlimited",
-                "「{part}」は 08:00=1M や 18:00=unlimited のような形ではありません"
-            ),
-            ValueFault::RateTwice { time } => {
-                say!(lang, "{time} is given twice", "{time} が 2 回指定されています")
-            }
-            ValueFault::RateZero => say!(
-                lang,
-                "at least 1 byte a second",
-                "1 秒間に 1 バイト以上にしてください"
-            ),
-            other => format!("{other:?}"),
-        }
-    }
-
-    /// What an option takes.
-    fn of_option(&self, lang: Lang) -> &'static str {
-        let (en, ja) = match self {
-            ValueFault::MaxUnused => (
-                "write a size such as 2G, a share such as 5%, or unlimited",
-                "2G のようなサイズ、5% のような割合、unlimited のどれかを書いてください",
-            ),
-            ValueFault::Subset => (
-                "write a part such as 1/7 (the first of seven), a share such as 10%, or a size such as 50G",
-                "1/7 (7 つのうちの 1 番目) のような部分、10% のような割合、50G のようなサイズのどれかを書いてください",
-            ),
-            ValueFault::Sample => (
-                "write a number of files, a share such as 5%, or a size such as 2G",
-                "ファイルの数、5% のような割合、2G のようなサイズのどれかを書いてください",
-            ),
-            ValueFault::Compression => (
-                "write auto, fastest, better, max, or a number from 1 to 19",
-                "auto、fastest、better、max、1 から 19 までの数のどれかを書いてください",
-            ),
-            _ => ("write a number, or unlimited", "数か unlimited を書いてください"),
-        };
-        lang.pick(en, ja)
     }
 
     /// As the message of an error that can hold nothing but one: [`Texts::of_message`] takes it out again.
@@ -305,4 +197,146 @@ pub(super) fn japanese_type(text: &str) -> String {
         "" => kind.to_string(),
         value => format!("{kind} `{value}"),
     }
+}
+
+fn name(lang: Lang, text: &str) -> String {
+    say!(
+        lang,
+        "'{text}' can't be a name: write letters, digits, - and _",
+        "「{text}」は名前に使えません。英数字、-、_ で書いてください"
+    )
+}
+
+fn other_users_home(lang: Lang, text: &str) -> String {
+    say!(
+        lang,
+        "'{text}': another user's home directory is not looked up, write the whole path",
+        "「{text}」: ほかの利用者のホームディレクトリーは調べません。完全なパスで書いてください"
+    )
+}
+
+fn not_absolute(lang: Lang, text: &str) -> String {
+    say!(
+        lang,
+        "'{text}' is not an absolute path, or one that begins with ~/",
+        "「{text}」は絶対パスでも ~/ で始まるパスでもありません"
+    )
+}
+
+fn web_url(lang: Lang) -> String {
+    say!(
+        lang,
+        "write a URL that begins with https:// or http:// and names a host",
+        "https:// か http:// で始まり、ホスト名のある URL を書いてください"
+    )
+}
+
+fn host(lang: Lang, text: &str) -> String {
+    say!(
+        lang,
+        "'{text}' is not the name of a host",
+        "「{text}」はホスト名ではありません"
+    )
+}
+
+fn mail_address(lang: Lang, text: &str) -> String {
+    say!(
+        lang,
+        "'{text}' is not an email address such as user@example.jp",
+        "「{text}」は user@example.jp のようなメールアドレスではありません"
+    )
+}
+
+fn listen(lang: Lang, text: &str) -> String {
+    say!(
+        lang,
+        "'{text}' is not an address and port such as 127.0.0.1:4280, or unix: and the path of a socket",
+        "「{text}」は 127.0.0.1:4280 のようなアドレスとポートでも、unix: とソケットのパスでもありません"
+    )
+}
+
+fn minutes_or_months(lang: Lang) -> String {
+    say!(
+        lang,
+        "m means minutes: write M for months, or hours before the minutes (0h30m) if minutes are meant",
+        "m は分です。月なら M を、分なら前に時間を付けて (0h30m) 書いてください"
+    )
+}
+
+fn no_time(lang: Lang, text: &str) -> String {
+    say!(
+        lang,
+        "'{text}' is no time at all",
+        "「{text}」は長さのない期間です"
+    )
+}
+
+fn lapse(lang: Lang, text: &str) -> String {
+    say!(
+        lang,
+        "'{text}' is not a time from 1s on, in days at most",
+        "「{text}」は 1s 以上、日までの単位で書いた時間ではありません"
+    )
+}
+
+fn schedule(lang: Lang, text: &str) -> String {
+    say!(
+        lang,
+        "'{text}' is not a schedule: write \"daily 12:30\", \"mon,thu 22:00\", \"every 15m mon..fri \
+         09:00-18:00\", \"cron 0 3 * * *\" or \"manual\"",
+        "「{text}」はスケジュールではありません。\"daily 12:30\"、\"mon,thu 22:00\"、\"every 15m mon..fri \
+         09:00-18:00\"、\"cron 0 3 * * *\"、\"manual\" のように書いてください"
+    )
+}
+
+fn rate_part(lang: Lang, part: &str) -> String {
+    say!(
+        lang,
+        "'{part}' is not like 08:00=1M or 18:00=unlimited",
+        "「{part}」は 08:00=1M や 18:00=unlimited のような形ではありません"
+    )
+}
+
+fn rate_twice(lang: Lang, time: &str) -> String {
+    say!(lang, "{time} is given twice", "{time} が 2 回指定されています")
+}
+
+fn rate_zero(lang: Lang) -> String {
+    say!(
+        lang,
+        "at least 1 byte a second",
+        "1 秒間に 1 バイト以上にしてください"
+    )
+}
+
+fn max_unused(lang: Lang) -> &'static str {
+    lang.pick(
+        "write a size such as 2G, a share such as 5%, or unlimited",
+        "2G のようなサイズ、5% のような割合、unlimited のどれかを書いてください",
+    )
+}
+
+fn subset(lang: Lang) -> &'static str {
+    lang.pick(
+                "write a part such as 1/7 (the first of seven), a share such as 10%, or a size such as 50G",
+                "1/7 (7 つのうちの 1 番目) のような部分、10% のような割合、50G のようなサイズのどれかを書いてください",
+            )
+}
+
+fn sample(lang: Lang) -> &'static str {
+    lang.pick(
+        "write a number of files, a share such as 5%, or a size such as 2G",
+        "ファイルの数、5% のような割合、2G のようなサイズのどれかを書いてください",
+    )
+}
+
+fn compression(lang: Lang) -> &'static str {
+    lang.pick(
+        "write auto, fastest, better, max, or a number from 1 to 19",
+        "auto、fastest、better、max、1 から 19 までの数のどれかを書いてください",
+    )
+}
+
+fn count(lang: Lang) -> &'static str {
+    lang.pick("write a number, or unlimited", "数か unlimited を書いてください")
 }

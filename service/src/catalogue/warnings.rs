@@ -88,32 +88,28 @@ impl SetupWarning {
                     "{channel} で通知できませんでした: {why}{then}"
                 )
             }
-            SetupWarning::NotInHistory { .. } | SetupWarning::NotNoted { .. } => self.of_notes(lang),
+            SetupWarning::NotInHistory { dir, why } => not_in_history(lang, dir, why),
+            SetupWarning::NotNoted { set, failure } => not_noted(lang, set, failure),
         }
     }
+}
 
-    /// What this machine could not note for later.
-    fn of_notes(&self, lang: Lang) -> String {
-        match self {
-            SetupWarning::NotInHistory { dir, why } => {
-                let why = why.text(lang);
-                say!(
-                    lang,
-                    "this run is not in the history: can't write in {dir}: {why}; is the state directory \
-                     (DEDUP_STATE_DIR) full or read-only?",
-                    "この実行を履歴に残せません。{dir} に書き込めません: {why}。状態ディレクトリー (DEDUP_STATE_DIR) が\
-                     いっぱいか、読み取り専用ではありませんか"
-                )
-            }
-            SetupWarning::NotNoted { set, failure } => {
-                let why = failure.text(lang);
-                say!(
-                    lang,
-                    "set '{set}': what is known of its runs can't be kept ({why}), so it may run again too early",
-                    "セット「{set}」の実行の記録を残せないため ({why})、次の実行が早すぎるかもしれません"
-                )
-            }
-            other => format!("{other:?}"),
-        }
-    }
+fn not_in_history(lang: Lang, dir: &str, why: &SystemError) -> String {
+    let why = why.text(lang);
+    say!(
+        lang,
+        "this run is not in the history: can't write in {dir}: {why}; is the state directory \
+         (DEDUP_STATE_DIR) full or read-only?",
+        "この実行を履歴に残せません。{dir} に書き込めません: {why}。状態ディレクトリー (DEDUP_STATE_DIR) が\
+         いっぱいか、読み取り専用ではありませんか"
+    )
+}
+
+fn not_noted(lang: Lang, set: &str, failure: &Failure) -> String {
+    let why = failure.text(lang);
+    say!(
+        lang,
+        "set '{set}': what is known of its runs can't be kept ({why}), so it may run again too early",
+        "セット「{set}」の実行の記録を残せないため ({why})、次の実行が早すぎるかもしれません"
+    )
 }

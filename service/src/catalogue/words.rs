@@ -30,6 +30,7 @@ nouns! {
     Chunk => "chunk", "chunks", "チャンク", "個";
     DamagedPack => "damaged pack", "damaged packs", "破損したパック", "個";
     DamagedSegment => "damaged index segment", "damaged index segments", "破損した索引セグメント", "個";
+    DeletedFile => "deleted file", "deleted files", "削除されたファイル", "個";
     EarlierForm => "earlier form", "earlier forms", "以前の形", "個";
     Entry => "entry", "entries", "項目", "件";
     Error => "error", "errors", "エラー", "件";

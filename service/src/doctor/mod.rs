@@ -5,6 +5,7 @@
 //! [`machine`] looks at this computer, [`remotes`] at where backups are, [`schedule`] at what calls `dedup run --due`.
 //! Findings are values; `catalogue/report/doctor.rs` puts them into words.
 
+mod console;
 mod machine;
 mod remotes;
 mod schedule;
@@ -13,6 +14,7 @@ use crate::catalogue::SystemError;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::status::Status;
+pub use console::{CertificateState, certificate, validity};
 use engine::platform::space::DiskSpace;
 use engine::storage::Weakness;
 use jiff::Timestamp;
@@ -64,6 +66,7 @@ pub enum CheckedItem {
     Space,
     Quota,
     Notifications,
+    Console,
     Version,
 }
 
@@ -84,6 +87,7 @@ impl CheckedItem {
             CheckedItem::Space => "space",
             CheckedItem::Quota => "quota",
             CheckedItem::Notifications => "notifications",
+            CheckedItem::Console => "console",
             CheckedItem::Version => "version",
         }
     }
@@ -149,6 +153,8 @@ pub enum Diagnosis {
         lines: u64,
     },
     RemoteOpens,
+    /// This machine removes nothing there.
+    RemoteAppendOnly,
     RemoteFails {
         failure: Failure,
     },
@@ -237,6 +243,8 @@ pub enum Diagnosis {
     MessagesWait {
         messages: u64,
     },
+    /// Of the console.
+    Certificate(CertificateState),
     ThisVersion,
 }
 
@@ -251,6 +259,7 @@ impl Diagnosis {
             | ClockIsRight
             | StateKept { .. }
             | RemoteOpens
+            | RemoteAppendOnly
             | HasPhrase
             | PhraseUnconfirmed
             | SnapshotsThere { .. }
@@ -262,6 +271,7 @@ impl Diagnosis {
             | WithinQuota { .. }
             | MessagesGo { .. }
             | ThisVersion => Mark::Good,
+            Certificate(state) => state.mark(),
             NoSets
             | Paused { .. }
             | SetNeverRan
@@ -310,6 +320,7 @@ impl Diagnosis {
                 CheckedItem::State
             }
             RemoteOpens
+            | RemoteAppendOnly
             | RemoteFails { .. }
             | RemoteAsks
             | RemoteIsAnother
@@ -329,6 +340,7 @@ impl Diagnosis {
                 CheckedItem::Quota
             }
             MessagesGo { .. } | NoMessages | MessagesWait { .. } => CheckedItem::Notifications,
+            Certificate(_) => CheckedItem::Console,
             ThisVersion => CheckedItem::Version,
         }
     }
@@ -398,6 +410,9 @@ pub fn run(
         found(finding)?;
     }
     found(machine::notifications(context).into())?;
+    if let Some(finding) = certificate(context) {
+        found(finding)?;
+    }
     let mut newest = machine::newest_known(context);
     for place in remotes::places(context) {
         context.cancel().check().map_err(engine::Error::from)?;

@@ -73,6 +73,8 @@ pub(super) fn findings(context: &Context, place: &Place) -> (Vec<Finding>, Optio
     let opened = place.location.clone().and_then(|location| {
         let remote = context.settings.remote(name);
         findings.extend(usage_of(context, name, remote));
+        let append_only = remote.filter(|remote| remote.append_only);
+        findings.extend(append_only.map(|_| Finding::of(name, Diagnosis::RemoteAppendOnly)));
         findings.extend(repo::local_path(&location.url).and_then(machine::room));
         let openers = resolve::opening(&context.options, &context.env, &location)?;
         match openers.as_slice() {

@@ -2,8 +2,10 @@
 //! each implement [`Face`]; a scheduled run uses [`Nobody`].
 
 mod decisions;
+mod expiry;
 
 pub use decisions::Decisions;
+pub use expiry::{ExpiringSet, ExpiryNews};
 
 use crate::catalogue::{Cause, Question, SetupWarning};
 use crate::failure::Failure;
@@ -35,6 +37,11 @@ pub trait Face: Send + Sync {
 
     /// Shows the decisions of a policy before anything is removed. An error cancels the removal.
     fn decided(&self, _: &Decisions) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Shows deleted files before they leave snapshots, and each snapshot that was changed. An error cancels it.
+    fn expiry(&self, _: &ExpiryNews<'_>) -> Result<(), Failure> {
         Ok(())
     }
 

@@ -14,7 +14,8 @@ pub struct HistoryQuery {
     pub limit: usize,
     /// The beginning of an id.
     pub id: String,
-    pub set: Option<String>,
+    /// Any of these names of sets; empty for jobs of all, and of none.
+    pub sets: Vec<String>,
     pub kind: Option<String>,
     /// A status's word or reason.
     pub status: Option<String>,
@@ -26,7 +27,7 @@ impl HistoryQuery {
             wanted.as_deref().is_none_or(|wanted| found == Some(wanted))
         };
         row.id.starts_with(&self.id)
-            && is(&self.set, row.set.as_deref())
+            && (self.sets.is_empty() || row.set.as_ref().is_some_and(|set| self.sets.contains(set)))
             && is(&self.kind, Some(&row.kind))
             && self.status.as_deref().is_none_or(|wanted| row.has_status(wanted))
     }

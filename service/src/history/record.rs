@@ -6,7 +6,7 @@ use super::problems::ProblemLog;
 use super::{HistoryRow, JobInfo};
 use crate::catalogue::{Cause, Question, SetupWarning};
 use crate::context::Context;
-use crate::face::{Activity, Decisions, Face, Notice, Watch};
+use crate::face::{Activity, Decisions, ExpiryNews, Face, Notice, Watch};
 use crate::failure::Failure;
 use crate::log::{Log, LogLevel};
 use crate::secret::{Hidden, PasswordPrompt};
@@ -274,15 +274,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Why a job is incomplete in which this is the only kind of problem.
-fn reason(what: &ProblemKind) -> Option<&'static str> {
+fn of_kind(kind: io::ErrorKind) -> Status {
     use std::io::ErrorKind;
-    let of = |errno: i32| match error(errno).kind() {
+    match kind {
         ErrorKind::PermissionDenied => Status::AccessDenied,
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Status::OutOfSpace,
         ErrorKind::OutOfMemory => Status::OutOfMemory,
         _ => Status::Failed,
-    };
+    }
+}
+
+/// Why a job is incomplete in which this is the only kind of problem.
+fn reason(what: &ProblemKind) -> Option<&'static str> {
+    let of = |errno: i32| of_kind(error(errno).kind());
     let status = match what {
         ProblemKind::Warning { .. } | ProblemKind::Bare { .. } => return None,
         ProblemKind::Source(
@@ -291,9 +295,9 @@ fn reason(what: &ProblemKind) -> Option<&'static str> {
         ProblemKind::SourceMissing { .. } | ProblemKind::Lost { .. } => Status::BadSettings,
         ProblemKind::Unreadable { .. } => Status::AccessDenied,
         ProblemKind::Damage { .. } => Status::Damaged,
-        ProblemKind::Source(Trouble::Changed) | ProblemKind::LeftOut { .. } | ProblemKind::Restore { .. } => {
-            Status::Failed
-        }
+        ProblemKind::Restore(problem) if problem.refuses_name() => Status::ForbiddenName,
+        ProblemKind::Restore(problem) => problem.io().map_or(Status::Failed, |error| of_kind(error.kind())),
+        ProblemKind::Source(Trouble::Changed) | ProblemKind::LeftOut { .. } => Status::Failed,
     };
     status.reason()
 }
@@ -339,6 +343,10 @@ impl Face for RecordingFace<'_> {
 
     fn decided(&self, decisions: &Decisions) -> Result<(), Failure> {
         self.face.decided(decisions)
+    }
+
+    fn expiry(&self, news: &ExpiryNews<'_>) -> Result<(), Failure> {
+        self.face.expiry(news)
     }
 
     fn can_show_phrase(&self) -> bool {

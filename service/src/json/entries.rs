@@ -38,6 +38,9 @@ struct EntryFields<'a> {
     size: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     struct_type: Option<&'static str>,
+    /// Of the path.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    tags: &'a [&'a str],
     r#type: &'static str,
     uid: u32,
     user: &'a str,
@@ -72,6 +75,7 @@ impl<'a> EntryFields<'a> {
             problem: entry.trouble.map(|trouble| faults::trouble(Lang::En, trouble)),
             size,
             struct_type: None,
+            tags: &[],
             r#type: kind_word(&entry.kind),
             uid: meta.uid,
             user: &meta.user,
@@ -84,6 +88,10 @@ impl<'a> EntryFields<'a> {
             struct_type: Some("node"),
             ..EntryFields::new(path, entry)
         }
+    }
+
+    fn tagged(self, tags: &'a [&'a str]) -> EntryFields<'a> {
+        EntryFields { tags, ..self }
     }
 
     fn text(&self) -> String {
@@ -102,9 +110,9 @@ pub fn entry(path: &[u8], entry: &Entry) -> Value {
     EntryFields::new(&text::absolute(path), entry).value()
 }
 
-/// The same as text.
-pub fn entry_text(path: &[u8], entry: &Entry) -> String {
-    EntryFields::new(&text::absolute(path), entry).text()
+/// The same as text, with the tags of its path.
+pub fn entry_text(path: &[u8], entry: &Entry, tags: &[&str]) -> String {
+    EntryFields::new(&text::absolute(path), entry).tagged(tags).text()
 }
 
 /// An entry as `ls` shows it.
@@ -112,9 +120,11 @@ pub fn node(path: &[u8], entry: &Entry) -> Value {
     EntryFields::node(&text::absolute(path), entry).value()
 }
 
-/// The same as text.
-pub fn node_line(path: &[u8], entry: &Entry) -> String {
-    EntryFields::node(&text::absolute(path), entry).text()
+/// The same as text, with the tags of its path.
+pub fn node_line(path: &[u8], entry: &Entry, tags: &[&str]) -> String {
+    EntryFields::node(&text::absolute(path), entry)
+        .tagged(tags)
+        .text()
 }
 
 /// Nothing for a time that no calendar has.
@@ -177,12 +187,12 @@ mod tests {
     #[test]
     fn lines_of_ls() {
         assert_eq!(
-            node_line(b"a/b\xff\n", &sample(Kind::File)),
+            node_line(b"a/b\xff\n", &sample(Kind::File), &["keep"]),
             concat!(
                 r#"{"message_type":"node","atime":"1969-12-31T23:59:59.5Z","ctime":null,"device_id":3,"gid":100,"#,
                 r#""group":"","inode":18446744073709551615,"links":2,"mode":8389097,"#,
                 r#""mtime":"1969-12-31T23:59:59.5Z","name":"b\ufffd\n","path":"/a/b\ufffd\n","#,
-                r#""permissions":"-rwsr-x--x","size":7,"struct_type":"node","type":"file","uid":1000,"#,
+                r#""permissions":"-rwsr-x--x","size":7,"struct_type":"node","tags":["keep"],"type":"file","uid":1000,"#,
                 r#""user":"ann \"a\""}"#,
             )
             .replace("\\ufffd", "\u{fffd}")
@@ -210,8 +220,8 @@ mod tests {
                 trouble,
                 ..sample(kind)
             };
-            assert_eq!(entry_text(b"/a", &of), entry(b"/a", &of).to_string());
-            assert_eq!(node_line(b"a", &of), super::super::line(&node(b"a", &of)));
+            assert_eq!(entry_text(b"/a", &of, &[]), entry(b"/a", &of).to_string());
+            assert_eq!(node_line(b"a", &of, &[]), super::super::line(&node(b"a", &of)));
             assert_eq!(entry(b"a", &of)["path"], "/a");
         }
     }

@@ -8,7 +8,7 @@ use crate::catalogue::{Lang, awake_for_a_backup};
 /// As long as this lives, logind does not let the machine sleep, as far as it lets this user ask for that. A lid that is
 /// closed still sends it to sleep, unless the system is set up otherwise.
 pub struct Awake {
-    _held: Option<zbus::OwnedFd>,
+    _held: Option<zbus::Message>,
 }
 
 /// What is asked for, the rest only if the first is refused: whoever is not at the machine may only keep it from going

@@ -68,8 +68,9 @@ pub fn ask(bus: &Bus, wanted: Wanted) -> BusAnswers {
     asked.flatten().unwrap_or_default()
 }
 
-/// A file that keeps the machine awake as long as it is open; `None` if nothing can do that, or this user may not.
-pub fn inhibit(bus: &Bus, what: &str, why: &str) -> Option<zbus::OwnedFd> {
+/// The answer with the file that keeps the machine awake as long as it is open: until the answer is dropped. `None` if
+/// nothing can do that, or this user may not.
+pub fn inhibit(bus: &Bus, what: &str, why: &str) -> Option<zbus::Message> {
     let asked = within(PATIENCE, async {
         let connection = connect(bus).await?;
         if !has_owner(&connection, LOGIND).await? {
@@ -85,7 +86,7 @@ pub fn inhibit(bus: &Bus, what: &str, why: &str) -> Option<zbus::OwnedFd> {
                 &request,
             )
             .await;
-        reply.ok()?.body().deserialize().ok()
+        reply.ok()
     });
     asked.flatten()
 }

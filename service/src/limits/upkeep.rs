@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Between two looks at clock and surroundings.
-const LOOK: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_secs(5);
 
 /// What is governed, shared by a context and those of its jobs.
 #[derive(Clone, Debug, Default)]
@@ -99,12 +99,21 @@ impl Governed {
 }
 
 fn has_local(limits: &LimitsTable) -> bool {
-    limits.upload_lan.is_some() || limits.download_lan.is_some()
+    [
+        &limits.upload_lan,
+        &limits.download_lan,
+        &limits.upload_lan_idle,
+        &limits.download_lan_idle,
+    ]
+    .into_iter()
+    .any(Option::is_some)
 }
 
 fn asks_idle(limits: &LimitsTable) -> bool {
     limits.upload_idle.is_some()
         || limits.download_idle.is_some()
+        || limits.upload_lan_idle.is_some()
+        || limits.download_lan_idle.is_some()
         || limits.cpu_active.is_some()
         || limits.cpu_idle.is_some()
 }
@@ -131,10 +140,14 @@ fn pace(limits: &LimitsTable, given: &GivenRates, is_idle: bool, now: Time) -> P
     };
     let upload = rate(&given.upload, &limits.upload_idle, &limits.upload);
     let download = rate(&given.download, &limits.download_idle, &limits.download);
-    // One that is given alone leaves the other as it is elsewhere.
-    let local = |given: &Option<RateSchedule>, lan: &Option<RateSchedule>, usual: Rate| match lan {
-        Some(lan) => rate(given, &None, &Some(lan.clone())),
-        None => usual,
+    // A direction without a rate of its own is as fast as to other servers.
+    let local = |given: &Option<RateSchedule>,
+                 idle: &Option<RateSchedule>,
+                 lan: &Option<RateSchedule>,
+                 elsewhere: Rate| match (lan, idle) {
+        (None, None) => elsewhere,
+        (None, Some(_)) if !is_idle => elsewhere,
+        _ => rate(given, idle, lan),
     };
     let cpu = match is_idle {
         true => limits.cpu_idle,
@@ -145,8 +158,13 @@ fn pace(limits: &LimitsTable, given: &GivenRates, is_idle: bool, now: Time) -> P
         download,
         local: has_local(limits).then(|| {
             (
-                local(&given.upload, &limits.upload_lan, upload),
-                local(&given.download, &limits.download_lan, download),
+                local(&given.upload, &limits.upload_lan_idle, &limits.upload_lan, upload),
+                local(
+                    &given.download,
+                    &limits.download_lan_idle,
+                    &limits.download_lan,
+                    download,
+                ),
             )
         }),
         cpu: cpu.map(|percent| percent.0),
@@ -201,12 +219,25 @@ mod tests {
             ..LimitsTable::default()
         };
         let found = |given: &GivenRates| pace(&limits, given, false, Time::midnight()).local;
+        let idle = |limits: &LimitsTable, is_idle| {
+            pace(limits, &GivenRates::default(), is_idle, Time::midnight()).local
+        };
         assert_eq!(found(&GivenRates::default()), Some((None, Some(2 << 20))));
         let given = GivenRates {
             upload: rates("3M"),
             download: None,
         };
         assert_eq!(found(&given), Some((Some(3 << 20), Some(2 << 20))));
+        let all = LimitsTable {
+            upload_lan: rates("4M"),
+            upload_lan_idle: rates("unlimited"),
+            download_lan_idle: rates("5M"),
+            ..limits.clone()
+        };
+        assert_eq!(idle(&all, false), Some((Some(4 << 20), Some(2 << 20))));
+        assert_eq!(idle(&all, true), Some((None, Some(5 << 20))));
+        assert_eq!(idle(&limits, true), Some((None, Some(2 << 20))));
+        assert!(asks_idle(&all) && !asks_idle(&limits));
         let upkeep = Upkeep::default();
         assert!(upkeep.local(&limits).is_some() && upkeep.local(&LimitsTable::default()).is_none());
     }

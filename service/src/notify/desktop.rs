@@ -23,21 +23,25 @@ pub(super) struct Desktop {
 }
 
 impl Desktop {
-    /// The session's bus, as the D-Bus specification has it: the variable, or the user's usual socket, which also a program
-    /// that a scheduler starts can find.
     pub fn new(env: &Env) -> Desktop {
-        let given = env.get("DBUS_SESSION_BUS_ADDRESS").and_then(|text| text.to_str());
-        let usual = || {
-            let runtime = env
-                .get("XDG_RUNTIME_DIR")
-                .map(|dir| dir.to_string_lossy().into_owned());
-            let runtime = runtime.unwrap_or_else(|| format!("/run/user/{}", process::user_id()));
-            format!("unix:path={runtime}/bus")
-        };
         Desktop {
-            address: given.map_or_else(usual, String::from),
+            address: session_bus(env),
         }
     }
+}
+
+/// Where the session's bus is, as the D-Bus specification has it: the variable, or the user's usual socket, which also a
+/// program that a scheduler starts can find.
+pub fn session_bus(env: &Env) -> String {
+    let given = env.get("DBUS_SESSION_BUS_ADDRESS").and_then(|text| text.to_str());
+    let usual = || {
+        let runtime = env
+            .get("XDG_RUNTIME_DIR")
+            .map(|dir| dir.to_string_lossy().into_owned());
+        let runtime = runtime.unwrap_or_else(|| format!("/run/user/{}", process::user_id()));
+        format!("unix:path={runtime}/bus")
+    };
+    given.map_or_else(usual, String::from)
 }
 
 impl Channel for Desktop {

@@ -176,6 +176,11 @@ pub(super) fn load(dirs: &LocalDirs, set: &str) -> SentState {
         .unwrap_or_default()
 }
 
+/// What has been sent about a set, under the name that it is to have.
+pub(crate) fn copy(dirs: &LocalDirs, from: &str, to: &str) -> Result<(), Failure> {
+    save(dirs, to, &load(dirs, from))
+}
+
 pub(super) fn save(dirs: &LocalDirs, set: &str, sent: &SentState) -> Result<(), Failure> {
     state_file::write(&file(dirs, set), sent)
 }

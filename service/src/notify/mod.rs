@@ -40,6 +40,7 @@ use crate::settings::values::{Language, NotifyOn};
 use crate::status::Status;
 use crate::usage;
 use channel::ChannelKind;
+pub use desktop::session_bus;
 use engine::run::LocalDirs;
 use event::{Ending, Event, SentState, UsedByRemote};
 use jiff::Timestamp;

@@ -85,6 +85,8 @@ pub struct RemoteStatus<'a> {
     pub reachable: Option<bool>,
     /// Why it could not be asked just now.
     pub failure: Option<Failure>,
+    /// This machine removes nothing from it.
+    pub append_only: bool,
     /// Bytes.
     pub used: Option<u64>,
     pub quota: Option<u64>,
@@ -113,6 +115,7 @@ pub fn remotes(context: &Context, refresh: bool) -> Result<Vec<RemoteStatus<'_>>
             failure,
             used: note.used(),
             quota: remote.quota,
+            append_only: remote.append_only,
             growth_per_week: note.growth_per_week(),
             full_at: usage::full_at(remote, &note),
             proofs: journal.proofs(&remote.name),

@@ -18,8 +18,8 @@ use std::process::Stdio;
 /// What the entry runs, after the program.
 const ARGUMENTS: [&str; 3] = ["--quiet", "run", "--due"];
 
-/// Variables that say where things are, and hold no secret: the scheduler must find the same.
-const CARRIED: [&str; 9] = [
+/// Variables that say where things are and which language is read, and hold no secret: the scheduler must find the same.
+const CARRIED: [&str; 12] = [
     "DEDUP_CACHE_DIR",
     "DEDUP_STATE_DIR",
     "DEDUP_HOST",
@@ -29,6 +29,9 @@ const CARRIED: [&str; 9] = [
     "XDG_DATA_HOME",
     "XDG_STATE_HOME",
     "TZ",
+    "LC_ALL",
+    "LC_MESSAGES",
+    "LANG",
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

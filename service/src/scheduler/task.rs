@@ -36,9 +36,10 @@ pub fn xml(program: &Path) -> Result<String, Failure> {
         "<?xml version=\"1.0\"?>\n\
          <Task version=\"1.2\" xmlns=\"http://schemas.microsoft.com/windows/2004/02/mit/task\">\n  \
          <RegistrationInfo>\n    <URI>\\{NAME}</URI>\n  </RegistrationInfo>\n  \
-         <Triggers>\n    <TimeTrigger>\n      <Repetition>\n        <Interval>PT5M</Interval>\n        \
-         <StopAtDurationEnd>false</StopAtDurationEnd>\n      </Repetition>\n      \
-         <StartBoundary>2026-01-01T00:00:00</StartBoundary>\n      <Enabled>true</Enabled>\n    </TimeTrigger>\n  \
+         <Triggers>\n    <TimeTrigger>\n      <Enabled>true</Enabled>\n      \
+         <StartBoundary>2026-01-01T00:00:00</StartBoundary>\n      \
+         <Repetition>\n        <Interval>PT5M</Interval>\n        \
+         <StopAtDurationEnd>false</StopAtDurationEnd>\n      </Repetition>\n    </TimeTrigger>\n  \
          </Triggers>\n  \
          <Principals>\n    <Principal id=\"Author\">\n      <LogonType>InteractiveToken</LogonType>\n      \
          <RunLevel>LeastPrivilege</RunLevel>\n    </Principal>\n  </Principals>\n  \

@@ -1,15 +1,15 @@
-//! Parses and checks the file. Errors that concern every version come first (syntax, unknown keys, invalid values,
-//! references to remotes that do not exist), then keys that this version does not support yet.
+//! Parses and checks the file: its syntax, unknown keys, invalid values, and references to remotes that do not exist.
 
 use super::schema;
 use super::tables::{Named, RemoteTable, SetTable, Tables};
-use super::values::{AbsolutePath, Lasting};
+use super::values::AbsolutePath;
 use super::{Remote, Settings, nearest};
-use crate::catalogue::{Cause, Lang, SetCause, Texts, What};
+use crate::catalogue::{Cause, Lang, NetworkFault, SetCause, Texts, What};
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::secret::SecretSource;
 use serde::Deserialize;
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,10 @@ pub fn settings(path: &Path, text: &str, env: &Env) -> Result<Settings, Failure>
     {
         return Err(file.wrong(Some(mail.to.span()), Cause::NobodyToMail));
     }
-    file.check_support(document.get_ref(), &mut Vec::new())?;
+    if let (None, Some(key)) = (&tables.console.tls_certificate, &tables.console.tls_key) {
+        let fault = NetworkFault::KeyAlone.into();
+        return Err(file.wrong(Some(key.span()), Cause::Console { fault }));
+    }
     Ok(Settings {
         path: Some(path.to_path_buf()),
         host: tables.host.map(|host| host.into_inner().trim().to_string()),
@@ -166,6 +169,7 @@ impl File<'_> {
                 url: self.url(url)?,
                 keys: self.keys(table)?,
                 quota: table.quota.as_ref().map(|quota| quota.0),
+                append_only: table.append_only,
             })
         };
         tables.0.iter().map(remote).collect()
@@ -239,11 +243,6 @@ impl File<'_> {
                     return Err(self.wrong(Some(destination.span()), unknown.of("'destinations'").cause));
                 }
             }
-            if let Some(kept) = &set.retention.deleted_files
-                && let Lasting::For(_) = kept.get_ref()
-            {
-                return Err(self.wrong(Some(kept.span()), SetCause::DeletedFiles.into()));
-            }
             if let Some(tiers) = &set.retention.tiers {
                 set.retention.policy().map_err(|e| {
                     let wrong = Failure::from(e).of("'tiers'");
@@ -251,25 +250,27 @@ impl File<'_> {
                 })?;
             }
         }
-        Ok(())
+        self.check_former_names(sets)
     }
 
-    /// The first key that this version does nothing with.
-    fn check_support<'k>(&self, table: &'k DeTable<'_>, place: &mut Vec<&'k str>) -> Result<(), Failure> {
-        let known = schema::below(place);
-        for (key, value) in table {
-            let name: &str = key.get_ref();
-            place.push(if known[..] == ["NAME"] { "NAME" } else { name });
-            if !schema::is_supported(place) {
-                let cause = Cause::NotSupported {
-                    key: name.to_string(),
-                };
-                return Err(self.wrong(Some(key.span()), cause));
+    /// What was recorded under a name belongs to one set.
+    fn check_former_names(&self, sets: &Named<SetTable>) -> Result<(), Failure> {
+        let mut owners: HashMap<&str, &str> = HashMap::new();
+        for (name, _) in &sets.0 {
+            owners.insert(&name.get_ref().0, &name.get_ref().0);
+        }
+        for (set, table) in &sets.0 {
+            let set = set.get_ref().0.as_str();
+            for former in &table.former_names {
+                if let Some(owner) = owners.insert(&former.get_ref().0, set) {
+                    let cause = SetCause::FormerNameTaken {
+                        name: former.get_ref().0.clone(),
+                        owner: owner.to_string(),
+                    };
+                    let failure = Failure::from(cause).of("'former-names'");
+                    return Err(self.wrong(Some(former.span()), failure.cause));
+                }
             }
-            for table in tables_in(value.get_ref()) {
-                self.check_support(table, place)?;
-            }
-            place.pop();
         }
         Ok(())
     }

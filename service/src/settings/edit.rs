@@ -14,6 +14,7 @@ use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value, 
 
 const REMOTES: &str = "remotes";
 const SETS: &str = "sets";
+const FORMER_NAMES: &str = "former-names";
 
 /// A change of the settings file that was not made yet.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,6 +58,29 @@ impl Draft {
         change(&mut document)?;
         draft.after = document.to_string();
         Ok(draft)
+    }
+
+    /// The same with a set under another name, which remembers the one that it had.
+    pub fn renamed(mut self, from: &str, to: &str) -> Result<Draft, Failure> {
+        let mut document: DocumentMut = self.after.parse().map_err(|e: toml_edit::TomlError| {
+            let what = e.message().to_string();
+            Failure::from(Cause::Syntax { what }).of(self.path.display().to_string())
+        })?;
+        let sets = tables(&mut document, SETS)?;
+        if sets.contains_key(to) {
+            let name = to.to_string();
+            return Err(SetCause::NameTaken { name }.into());
+        }
+        let mut set = sets.remove(from).ok_or_else(|| no_set(from))?;
+        let table = set.as_table_like_mut().ok_or_else(|| no_set(from))?;
+        let known = table.get(FORMER_NAMES).and_then(Item::as_array);
+        let known = known.into_iter().flatten().filter_map(Value::as_str);
+        let mut names: Vec<String> = known.filter(|name| *name != to).map(String::from).collect();
+        names.push(from.to_string());
+        put(table, &vec![(FORMER_NAMES, KeyValue::Texts(names))]);
+        sets.insert(to, set);
+        self.after = document.to_string();
+        Ok(self)
     }
 
     pub fn is_change(&self) -> bool {
@@ -133,32 +157,6 @@ fn inline(keys: &Vec<(&'static str, String)>) -> InlineTable {
 
 /// Keys of a set with their new values; others stay as they are.
 pub type KeyValues = Vec<(&'static str, KeyValue)>;
-
-/// A new set.
-pub fn add_set(env: &Env, name: &str, keys: &KeyValues) -> Result<Draft, Failure> {
-    Draft::of(env, |document| {
-        let sets = tables(document, SETS)?;
-        if sets.contains_key(name) {
-            let name = name.to_string();
-            return Err(SetCause::NameTaken { name }.into());
-        }
-        let mut table = Table::new();
-        put(&mut table, keys);
-        table.decor_mut().set_prefix("\n");
-        sets.insert(name, Item::Table(table));
-        Ok(())
-    })
-}
-
-/// Other values for keys of a set.
-pub fn change_set(env: &Env, name: &str, keys: &KeyValues) -> Result<Draft, Failure> {
-    Draft::of(env, |document| {
-        let sets = tables(document, SETS)?;
-        let set = sets.get_mut(name).and_then(Item::as_table_like_mut);
-        put(set.ok_or_else(|| no_set(name))?, keys);
-        Ok(())
-    })
-}
 
 /// A new set, or other values for keys of one, with those of its retention.
 pub fn save_set(
@@ -323,6 +321,14 @@ fn tables<'d>(document: &'d mut DocumentMut, key: &'static str) -> Result<&'d mu
 mod tests {
     use super::*;
 
+    fn add_set(env: &Env, name: &str, keys: &KeyValues) -> Result<Draft, Failure> {
+        save_set(env, name, true, &(keys.clone(), KeyValues::new()))
+    }
+
+    fn change_set(env: &Env, name: &str, keys: &KeyValues) -> Result<Draft, Failure> {
+        save_set(env, name, false, &(keys.clone(), KeyValues::new()))
+    }
+
     fn home() -> (tempfile::TempDir, Env, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let env = Env::of(&[("XDG_CONFIG_HOME", dir.path().to_str().unwrap())]);
@@ -343,6 +349,7 @@ mod tests {
             url: "/b".to_string(),
             keys: vec![SecretSource::KeyFile("/k".into())],
             quota: None,
+            append_only: false,
         };
         assert_eq!(add_remote(&env, &remote).unwrap(), file);
         remove_remote(&env, "b").unwrap();

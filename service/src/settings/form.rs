@@ -25,6 +25,7 @@ pub struct SetForm {
     pub run_timeout: String,
     /// `until` and `keep-every`.
     pub tiers: Vec<(String, String)>,
+    pub deleted_files: String,
     pub max_generations: String,
     pub keep_tags: Vec<String>,
 }
@@ -48,6 +49,7 @@ impl Default for SetForm {
             run_finally: text(),
             run_timeout: text(),
             tiers: Vec::new(),
+            deleted_files: text(),
             max_generations: text(),
             keep_tags: lines(),
         }
@@ -80,6 +82,7 @@ impl SetForm {
             run_finally: text("run-finally"),
             run_timeout: text("run-timeout"),
             tiers: below("tiers").map(tiers).unwrap_or_default(),
+            deleted_files: below("deleted-files").map(self::text).unwrap_or_default(),
             max_generations: below("max-generations").map(self::text).unwrap_or_default(),
             keep_tags: below("keep-tags").map(texts).unwrap_or_default(),
         })
@@ -153,6 +156,17 @@ impl SetForm {
                 },
             ));
         }
+        if from.deleted_files != self.deleted_files {
+            let text = KeyValue::Text(self.deleted_files.clone());
+            keys.push((
+                "deleted-files",
+                if self.deleted_files.is_empty() {
+                    KeyValue::Unset
+                } else {
+                    text
+                },
+            ));
+        }
         if from.max_generations != self.max_generations {
             keys.push(("max-generations", number(&self.max_generations)));
         }
@@ -199,45 +213,66 @@ pub fn values(draft: &Draft, table: &[&str], keys: &[&str]) -> Vec<String> {
     keys.iter().map(|key| value(key).unwrap_or_default()).collect()
 }
 
-/// The command that changes a set in the same way. It has no options for the retention.
-pub fn command(name: &str, is_new: bool, keys: &KeyValues) -> String {
-    let mut words = vec![
-        "dedup set".to_string(),
-        if is_new { "add" } else { "edit" }.to_string(),
-    ];
-    words.push(quoted(name));
-    for (key, value) in keys {
-        let option = match *key {
-            "sources" => "--source",
-            "destinations" => "--destination",
-            "exclude-extensions" => "--exclude-extension",
-            "tags" => "--tag",
-            "exclude" => "--exclude",
-            "standard-excludes" | "hidden" => {
-                let no = if *value == KeyValue::Flag(false) {
-                    "no-"
-                } else {
-                    ""
-                };
-                words.push(format!("--{no}{key}"));
-                continue;
-            }
-            other => &format!("--{other}"),
-        };
-        let mut add = |text: &str| match (*key, is_new) {
-            // Where they are written without an option.
-            ("sources", true) => words.push(quoted(text)),
-            _ => words.push(format!("{option} {}", quoted(text))),
-        };
-        match value {
-            KeyValue::Text(text) => add(text),
-            KeyValue::Texts(texts) => texts.iter().for_each(|text| add(text)),
-            KeyValue::Number(number) => add(&number.to_string()),
-            KeyValue::Unset => add(""),
-            KeyValue::Flag(_) | KeyValue::Tables(_) => {}
-        }
+/// The command that changes a set in the same way.
+pub fn command(name: &str, is_new: bool, (keys, retention): &(KeyValues, KeyValues)) -> String {
+    let verb = if is_new { "add" } else { "edit" };
+    let mut words = vec![format!("dedup set {verb}"), quoted(name)];
+    for (key, value) in keys.iter().chain(retention) {
+        add_words(&mut words, key, value, is_new);
     }
     words.join(" ")
+}
+
+/// What a key is called as an option.
+fn option_of(key: &str) -> String {
+    match key {
+        "sources" => "--source".to_string(),
+        "destinations" => "--destination".to_string(),
+        "exclude-extensions" => "--exclude-extension".to_string(),
+        "tags" => "--tag".to_string(),
+        "tiers" => "--tier".to_string(),
+        "keep-tags" => "--keep-tag".to_string(),
+        other => format!("--{other}"),
+    }
+}
+
+fn add_words(words: &mut Vec<String>, key: &str, value: &KeyValue, is_new: bool) {
+    let option = option_of(key);
+    let word = |text: &str| match (key, is_new) {
+        // Where they are written without an option.
+        ("sources", true) => quoted(text),
+        _ => format!("{option} {}", quoted(text)),
+    };
+    match value {
+        // Switches have no value: on is their default.
+        KeyValue::Unset if matches!(key, "standard-excludes" | "hidden") => words.push(option),
+        KeyValue::Flag(true) => words.push(option),
+        KeyValue::Flag(false) => words.push(format!("--no-{key}")),
+        KeyValue::Text(text) => words.push(word(text)),
+        KeyValue::Texts(texts) => words.extend(texts.iter().map(|text| word(text))),
+        KeyValue::Number(number) => words.push(word(&number.to_string())),
+        KeyValue::Unset => words.push(word("")),
+        KeyValue::Tables(tables) => words.extend(tables.iter().map(|tier| word(&tier_text(tier)))),
+    }
+}
+
+/// A tier as an option has it: `7d=1h`, or `1M` without an age.
+fn tier_text(tier: &[(&'static str, String)]) -> String {
+    let values: Vec<&str> = tier.iter().map(|(_, value)| value.as_str()).collect();
+    values.join("=")
+}
+
+/// The keys of a tier that is written as an option.
+pub fn tier_of(text: &str) -> Vec<(&'static str, String)> {
+    let (until, every) = match text.split_once('=') {
+        Some((until, every)) => (Some(until), every),
+        None => (None, text),
+    };
+    let until = until.map(|until| ("until", until.trim().to_string()));
+    until
+        .into_iter()
+        .chain([("keep-every", every.trim().to_string())])
+        .collect()
 }
 
 /// A word as a shell reads it.
@@ -273,7 +308,7 @@ fn key_of(cause: &Cause) -> (Option<String>, Cause) {
         }
         Cause::SetLacks { key, .. } => Some((*key).to_string()),
         Cause::Sets { what } => match what {
-            SetCause::NameTaken { .. } => Some("name".to_string()),
+            SetCause::NameTaken { .. } | SetCause::FormerNameTaken { .. } => Some("name".to_string()),
             SetCause::NoSource => Some("sources".to_string()),
             SetCause::NoDestination { .. } => Some("destinations".to_string()),
             _ => None,
@@ -382,8 +417,8 @@ mod tests {
         );
         assert!(!draft.after.contains("priority") && !draft.after.contains("max-generations"));
         assert_eq!(
-            command("docs", false, &changes.0),
-            "dedup set edit docs --no-hidden --priority ''"
+            command("docs", false, &changes),
+            "dedup set edit docs --no-hidden --priority '' --tier 30d=1d --max-generations ''"
         );
     }
 
@@ -404,8 +439,8 @@ mod tests {
         draft.write(&env).unwrap();
         assert_eq!(SetForm::of(&Draft::open(&env).unwrap(), "new").unwrap(), form);
         assert_eq!(
-            command("new", true, &changes.0),
-            "dedup set add new ~/'my files' /d --exclude '!it'\\''s' --destination a --schedule 'daily 12:30'"
+            command("new", true, &changes),
+            "dedup set add new ~/'my files' /d --exclude '!it'\\''s' --destination a --schedule 'daily 12:30' --tier 7d=1h"
         );
         let back = SetForm::default().changes(&form);
         let draft = save_set(&env, "new", false, &back).unwrap();
@@ -470,6 +505,13 @@ mod tests {
                 ..form()
             }),
             "max-generations"
+        );
+        assert_eq!(
+            field(SetForm {
+                deleted_files: text(),
+                ..form()
+            }),
+            "deleted-files"
         );
         let tiers = vec![("7d".into(), "1h".into()), ("1d".into(), "1h".into())];
         assert_eq!(field(SetForm { tiers, ..form() }), "tiers");

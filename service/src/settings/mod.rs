@@ -38,6 +38,8 @@ pub struct Remote {
     pub keys: Vec<SecretSource>,
     /// The most that it may take up, in bytes.
     pub quota: Option<u64>,
+    /// This machine removes nothing from it.
+    pub append_only: bool,
 }
 
 /// The contents of the file.
@@ -106,6 +108,26 @@ impl Settings {
         let mut sets = self.sets.0.iter();
         sets.find(|(known, _)| known.get_ref().0 == name)
             .map(|(_, set)| set)
+    }
+
+    /// The names under which a set's snapshots and history were recorded: its own, and those that it had before.
+    pub fn names_of(&self, set: &str) -> Vec<String> {
+        let table = self.set(set).map(|table| &table.former_names);
+        let former = table.into_iter().flatten().map(|name| name.get_ref().0.clone());
+        std::iter::once(set.to_string()).chain(former).collect()
+    }
+
+    /// The set that has this name, or had it when something was recorded, with its name of today.
+    pub fn recorded_as(&self, name: &str) -> Option<(&str, &SetTable)> {
+        let had = |set: &SetTable| set.former_names.iter().any(|former| former.get_ref().0 == name);
+        let sets = || {
+            self.sets
+                .0
+                .iter()
+                .map(|(known, set)| (known.get_ref().0.as_str(), set))
+        };
+        let known = sets().find(|(known, _)| *known == name);
+        known.or_else(|| sets().find(|(_, set)| had(set)))
     }
 
     /// The names of the sets, those of a higher priority first.

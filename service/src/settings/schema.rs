@@ -1,5 +1,4 @@
-//! Every key of the settings file: its documentation, from which `docs/settings.md` is generated, and whether this
-//! version supports it. Unsupported keys are refused rather than ignored: somebody would rely on them.
+//! Every key of the settings file, and its documentation, from which `docs/settings.md` is generated.
 
 /// One key, or a table.
 pub struct KeyInfo {
@@ -11,7 +10,6 @@ pub struct KeyInfo {
     pub default: &'static str,
     pub example: &'static str,
     pub meaning: &'static str,
-    pub supported: bool,
 }
 
 /// Types of values.
@@ -47,25 +45,6 @@ const fn key(
         default,
         example,
         meaning,
-        supported: true,
-    }
-}
-
-/// A key whose feature this version does not have.
-const fn later(
-    path: &'static str,
-    kind: &'static str,
-    default: &'static str,
-    example: &'static str,
-    meaning: &'static str,
-) -> KeyInfo {
-    KeyInfo {
-        path,
-        kind,
-        default,
-        example,
-        meaning,
-        supported: false,
     }
 }
 
@@ -78,7 +57,7 @@ pub const KEYS: &[KeyInfo] = &[
     key("remotes.NAME.password-command", COMMAND, NONE, "\"secret-tool lookup dedup main\"", "Command whose first line of output is the password."),
     key("remotes.NAME.key-file", PATH, NONE, "\"/etc/dedup/main.key\"", "Key file that opens the repository. Tried before the password."),
     key("remotes.NAME.quota", SIZE, NONE, "\"500G\"", "Maximum size of the repository. A backup ends before it would exceed this, with exit code 14; pruning is never refused."),
-    later("remotes.NAME.append-only", YES_NO, "`false`", "true", "Never delete anything from this repository."),
+    key("remotes.NAME.append-only", YES_NO, "`false`", "true", "Whether this machine removes nothing from the repository: `dedup prune`, `forget` and `purge` refuse to, the retention of sets is not applied to it, and `[maintenance]` only checks it. The storage itself does not enforce this, and other machines may still remove snapshots; see docs/remotes.md."),
     key("sets.NAME.sources", PATHS, "", "[\"~/Documents\", \"~/Pictures\"]", "Files and directories to back up."),
     key("sets.NAME.exclude", TEXTS, NONE, "[\"*.tmp\", \"!keep.tmp\"]", "Patterns to exclude; a leading `!` includes again."),
     key("sets.NAME.exclude-extensions", TEXTS, NONE, "[\"iso\"]", "File name extensions to exclude."),
@@ -86,7 +65,7 @@ pub const KEYS: &[KeyInfo] = &[
     key("sets.NAME.exclude-if-xattr", TEXTS, NONE, "[\"user.xdg.robots.backup=false\"]", "Extended attributes, `NAME` or `NAME=VALUE`: what has one is left out."),
     key("sets.NAME.standard-excludes", YES_NO, "`true`", "false", "Whether to leave out caches, trash, swap and temporary files (`dedup help excludes` lists the patterns). `exclude` comes after them, so `!PATTERN` takes one back."),
     key("sets.NAME.hidden", YES_NO, "`true`", "false", "Whether to back up hidden files."),
-    key("sets.NAME.source-snapshot", "`\"auto\"`, `\"required\"` or `\"off\"`", "`\"off\"`", "\"auto\"", "Read the sources in a snapshot of their file system, so that all files are of one moment: `\"auto\"` where that is possible, and otherwise as they are, with a warning; `\"required\"` fails the run where it is not. On btrfs, as root; see docs/running.md."),
+    key("sets.NAME.source-snapshot", "`\"auto\"`, `\"required\"` or `\"off\"`", "`\"off\"`", "\"auto\"", "Read the sources in a snapshot of their file system, so that all files are of one moment: `\"auto\"` where that is possible, and otherwise as they are, with a warning; `\"required\"` fails the run where it is not. On btrfs and ZFS, as root; see docs/running.md."),
     key("sets.NAME.destinations", "array of names of remotes", "", "[\"main\"]", "Remotes that receive each snapshot. It is made at the first and replicated to the others."),
     key("sets.NAME.priority", "whole number", "`0`", "10", "Sets with a higher priority run first."),
     key("sets.NAME.schedule", "`\"daily 12:30\"`, `\"mon,thu 22:00\"`, `\"every 15m mon..fri 09:00-18:00\"`, `\"cron 0 3 * * *\"` or `\"manual\"`", "`\"manual\"`", "\"daily 12:30\"", "When `dedup run --due` runs the set."),
@@ -96,11 +75,12 @@ pub const KEYS: &[KeyInfo] = &[
     key("sets.NAME.run-failed", COMMAND, NONE, "\"logger backup failed\"", "Runs after a backup that did not complete."),
     key("sets.NAME.run-finally", COMMAND, NONE, "\"umount /mnt/usb\"", "Runs last, whatever happened."),
     key("sets.NAME.run-timeout", TIME, "`\"1h\"`", "\"10m\"", "Time limit of each of these commands; one that takes longer is killed and has failed."),
+    key("sets.NAME.former-names", "array of names of sets", NONE, "[\"papers\"]", "Names that the set had before. Its older snapshots and history carry them; retention, `dedup drill` and `dedup history` count these as the set's. Renaming a set in the console writes it."),
     key("sets.NAME.commands.NAME", COMMAND, NONE, "\"pg_dump app\"", "Command whose output becomes the file `/commands/NAME` of each snapshot. If it fails, or takes longer than `run-timeout`, that file has no content and the run is incomplete. A set with commands may have no `sources`."),
     key("sets.NAME.retention.tiers", "array of tables", NONE, "[{ until = \"7d\", keep-every = \"1h\" }, { keep-every = \"1M\" }]", "How many snapshots are kept by age, youngest tier first. `dedup prune` applies it to the snapshots that this machine made by running the set, and so does `[maintenance]`."),
     key("sets.NAME.retention.tiers[].until", AGE, "for ever", "\"7d\"", "Age up to which the tier applies; only the last tier may omit it."),
     key("sets.NAME.retention.tiers[].keep-every", "period, such as `\"1d\"`", "", "\"1h\"", "Keep one snapshot per period."),
-    key("sets.NAME.retention.deleted-files", "duration, or `\"forever\"`", "`\"forever\"`", "\"forever\"", "How long files that were deleted from the source are kept. A duration is not supported yet."),
+    key("sets.NAME.retention.deleted-files", "duration, or `\"forever\"`", "`\"forever\"`", "\"90d\"", "How long files are kept that the source no longer has. The time begins with the first snapshot without the file and ends with the newest snapshot. Then `dedup prune`, and `[maintenance]`, take the file out of the older snapshots, but not out of those that are protected or have a tag to keep; see docs/running.md."),
     key("sets.NAME.retention.max-generations", "whole number, at least 1", NONE, "1000", "Maximum number of snapshots: the oldest go first, but never those that have a tag to keep or are protected. Alone, it keeps the newest."),
     key("sets.NAME.retention.keep-tags", TEXTS, NONE, "[\"keep\"]", "Always keep snapshots with one of these tags. Without `tiers` or `max-generations`, no snapshot is removed."),
     key("maintenance.light", AGE, NONE, "\"1d\"", "How often `dedup run` applies the retention of the sets and collects garbage, at each destination of the sets it has run."),
@@ -109,8 +89,10 @@ pub const KEYS: &[KeyInfo] = &[
     key("limits.download", RATE, "`\"unlimited\"`", "\"10M\"", "Download rate limit for repositories on a network. `--limit-download` overrides it."),
     key("limits.upload-idle", RATE, "as `upload`", "\"unlimited\"", "Upload rate limit while nobody uses the machine."),
     key("limits.download-idle", RATE, "as `download`", "\"unlimited\"", "Download rate limit while nobody uses the machine."),
-    key("limits.upload-lan", RATE, "as `upload`", "\"unlimited\"", "Upload rate limit for servers in the local network, whether or not somebody uses the machine."),
-    key("limits.download-lan", RATE, "as `download`", "\"unlimited\"", "Download rate limit for servers in the local network, whether or not somebody uses the machine."),
+    key("limits.upload-lan", RATE, "as for other servers", "\"20M\"", "Upload rate limit for servers in the local network."),
+    key("limits.download-lan", RATE, "as for other servers", "\"20M\"", "Download rate limit for servers in the local network."),
+    key("limits.upload-lan-idle", RATE, "as `upload-lan`", "\"unlimited\"", "Upload rate limit for servers in the local network while nobody uses the machine."),
+    key("limits.download-lan-idle", RATE, "as `download-lan`", "\"unlimited\"", "Download rate limit for servers in the local network while nobody uses the machine."),
     key("limits.cpu-active", PERCENT, NONE, "30", "Percentage of all processors to use while somebody uses the machine."),
     key("limits.cpu-idle", PERCENT, NONE, "80", "Percentage of all processors to use while nobody uses the machine."),
     key("limits.battery-min", PERCENT, NONE, "20", "Do not run on battery power below this charge, in percent."),
@@ -134,7 +116,10 @@ pub const KEYS: &[KeyInfo] = &[
     key("notify.webhook.preset", "`\"json\"`, `\"ntfy\"`, `\"slack\"`, `\"discord\"` or `\"gotify\"`", "`\"json\"`", "\"ntfy\"", "What the receiver understands. `\"json\"` is an object with `event`, `level`, `host`, `set`, `title`, `text` and `run`."),
     key("notify.ping.url", "URL, `http` or `https`", "", "\"https://hc-ping.com/ping-key/{set}\"", "URL that is called when a run ends, with `/start` when it begins and `/fail` if it does not complete (healthchecks.io). `{set}` stands for the set's name."),
     key("notify.prometheus.textfile", PATH, "", "\"/var/lib/node_exporter/dedup.prom\"", "File for the textfile collector of Prometheus' node exporter."),
-    key("console.listen", "address and port, or `\"unix:/path\"`", "`\"127.0.0.1:4280\"`", "\"127.0.0.1:4280\"", "Where the console listens: an address of this machine alone, or a Unix socket. `--listen` overrides it."),
+    key("console.listen", "address and port, or `\"unix:/path\"`", "`\"127.0.0.1:4280\"`", "\"127.0.0.1:4280\"", "Where the console listens: an address, or a Unix socket. An address that other machines can reach needs `tls-certificate`, and the console's password. `--listen` overrides it."),
+    key("console.allowed-hosts", TEXTS, NONE, "[\"backup.example.jp\"]", "Names and addresses by which browsers may call the console, beside the address it listens on. Required if that is `0.0.0.0` or `[::]`."),
+    key("console.tls-certificate", PATH, NONE, "\"/etc/dedup/console.pem\"", "Certificate of the console, and those that it was issued by, in PEM. With it, the console speaks TLS only, except on a Unix socket. A replaced file takes effect at once."),
+    key("console.tls-key", PATH, "the file of the certificate", "\"/etc/dedup/console.key\"", "Private key of the certificate, in PEM, without a password."),
     key("console.lang", "`\"en\"` or `\"ja\"`", "the environment's", "\"ja\"", "Language of notifications, and of the console. `--lang` overrides it."),
     key("update.url", "URL, `https`", NONE, "\"https://example.jp/dedup/version\"", "Where `dedup version --check` asks for the newest version: plain text such as `1.2.3`, or JSON with `version`. Nothing is asked without it."),
 ];
@@ -159,14 +144,6 @@ pub fn below(place: &[&str]) -> Vec<&'static str> {
     found
 }
 
-/// Whether anything at a place, or below it, does something in this version.
-pub fn is_supported(place: &[&str]) -> bool {
-    KEYS.iter().any(|key| {
-        let mut parts = parts(key.path);
-        key.supported && place.iter().all(|part| parts.next() == Some(part))
-    })
-}
-
 /// The text of `docs/settings.md`.
 pub fn page() -> String {
     let mut page = String::from(include_str!("settings.md.in"));
@@ -184,12 +161,8 @@ pub fn page() -> String {
             "" => "required".to_string(),
             default => format!("default: {default}"),
         };
-        let later = match key.supported {
-            true => "",
-            false => " *Not supported yet.*",
-        };
         page += &format!(
-            "\n- **`{name}`** — {} ({}; {default}).{later}\n\n      {name} = {}\n",
+            "\n- **`{name}`** — {} ({}; {default}).\n\n      {name} = {}\n",
             key.meaning.trim_end_matches('.'),
             key.kind,
             key.example
@@ -224,9 +197,6 @@ mod tests {
             ["until", "keep-every"]
         );
         assert!(below(&["remotes", "NAME", "url"]).is_empty());
-        assert!(is_supported(&["remotes"]) && is_supported(&["limits", "upload"]));
-        assert!(is_supported(&["notify", "mail"]) && is_supported(&["notify", "monthly-usage"]));
-        assert!(is_supported(&["maintenance"]) && is_supported(&["remotes", "NAME", "quota"]));
     }
 
     /// A field that no key describes would be refused; a key without a field, too.

@@ -37,7 +37,7 @@ fn of_text(text: &str) -> Result<Vec<ShownSetting>, Failure> {
     walk(text, document.get_ref(), "", &mut shown);
     let defaults = KEYS
         .iter()
-        .filter(|key| key.supported && !key.default.is_empty() && !key.path.contains("NAME"));
+        .filter(|key| !key.default.is_empty() && !key.path.contains("NAME"));
     for key in defaults {
         if !shown.iter().any(|one| one.key == key.path) {
             shown.push(ShownSetting {

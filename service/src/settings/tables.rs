@@ -8,6 +8,7 @@ use super::values::{
 };
 use crate::rates::RateSchedule;
 use engine::retain::{Bucket, Count, Policy, PolicyError, Rule, Tier};
+use jiff::Span;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use std::fmt;
@@ -78,6 +79,7 @@ pub struct SetTable {
     pub run_finally: Option<String>,
     pub run_timeout: Option<Lapse>,
     pub commands: Named<String>,
+    pub former_names: Vec<Spanned<Name>>,
     pub retention: RetentionTable,
 }
 
@@ -120,9 +122,22 @@ impl RetentionTable {
         if rules.is_empty() {
             return Ok(None);
         }
-        let tags = self.keep_tags.iter().filter(|tag| !tag.is_empty());
+        let tags = self.tags_to_keep();
         rules.extend(tags.map(|tag| Rule::Tags(vec![tag.clone()])));
         Policy::new(rules).map(Some)
+    }
+
+    /// Snapshots with one of them are kept as they are.
+    pub fn tags_to_keep(&self) -> impl Iterator<Item = &String> {
+        self.keep_tags.iter().filter(|tag| !tag.is_empty())
+    }
+
+    /// How long deleted files are kept; `None` for ever.
+    pub fn deleted_files_for(&self) -> Option<Span> {
+        match self.deleted_files.as_ref()?.get_ref() {
+            Lasting::For(span) => Some(*span),
+            Lasting::Forever => None,
+        }
     }
 }
 
@@ -162,6 +177,8 @@ pub struct LimitsTable {
     pub download_idle: Option<RateSchedule>,
     pub upload_lan: Option<RateSchedule>,
     pub download_lan: Option<RateSchedule>,
+    pub upload_lan_idle: Option<RateSchedule>,
+    pub download_lan_idle: Option<RateSchedule>,
     pub cpu_active: Option<Percent>,
     pub cpu_idle: Option<Percent>,
     pub battery_min: Option<Percent>,
@@ -236,6 +253,9 @@ pub struct PrometheusTable {
 )]
 pub struct ConsoleTable {
     pub listen: Option<Listen>,
+    pub allowed_hosts: Vec<Host>,
+    pub tls_certificate: Option<AbsolutePath>,
+    pub tls_key: Option<Spanned<AbsolutePath>>,
     pub lang: Option<Language>,
 }
 

@@ -37,6 +37,7 @@ run-finally = "c"
 run-timeout = "10m"
 standard-excludes = false
 source-snapshot = "auto"
+former-names = ["papers"]
 [sets.documents.commands]
 NAME = "pg_dump app"
 [sets.documents.retention]
@@ -46,7 +47,7 @@ tiers = [
   { until = "365d", keep-every = "1w" },
   { keep-every = "1M" },
 ]
-deleted-files = "forever"
+deleted-files = "90d"
 max-generations = 1000
 keep-tags = ["keep"]
 
@@ -66,6 +67,8 @@ skip-interfaces = ["wwan0"]
 skip-metered = true
 upload-lan = "unlimited"
 download-lan = "unlimited"
+upload-lan-idle = "unlimited"
+download-lan-idle = "unlimited"
 proxy = "http://proxy:8080"
 [notify]
 on = "failure"
@@ -90,6 +93,9 @@ url = "https://hc-ping.com/ping-key/{set}"
 textfile = "/var/lib/node_exporter/dedup.prom"
 [console]
 listen = "127.0.0.1:4280"
+allowed-hosts = ["backup.example.jp", "192.0.2.7"]
+tls-certificate = "/etc/dedup/console.pem"
+tls-key = "/etc/dedup/console.key"
 lang = "ja"
 [update]
 url = "https://example.jp/dedup/version"
@@ -133,12 +139,13 @@ fn remotes_and_what_opens_them() {
     );
 }
 
-/// Everything is understood; what nothing is done with is refused all the same.
 #[test]
 fn everything_is_understood() {
-    let failure = parse(EVERYTHING).unwrap_err();
-    let want = "/x/dedup.toml:9:1: 'append-only' is not supported yet by this version of dedup";
-    assert!(failure.message().starts_with(want), "{}", failure.message());
+    let settings = parse(EVERYTHING).unwrap();
+    let append_only: Vec<bool> = settings.remotes.iter().map(|remote| remote.append_only).collect();
+    assert_eq!(append_only, [false, true]);
+    let kept = settings.set("documents").unwrap().retention.deleted_files_for();
+    assert_eq!(kept.map(|span| span.get_days()), Some(90));
     let key = |line: &str| line.split(['=', ' ']).next().unwrap_or_default().to_string();
     let written: Vec<String> = EVERYTHING.lines().map(key).collect();
     for key in schema::KEYS {
@@ -149,7 +156,7 @@ fn everything_is_understood() {
     }
 }
 
-/// Each key alone, with its documented example: taken if it is supported, and otherwise refused at its place.
+/// Each key alone, with its documented example.
 #[test]
 fn every_example_is_right() {
     for key in schema::KEYS {
@@ -175,6 +182,7 @@ fn every_example_is_right() {
             ("notify.mail", "server = 'h'\nfrom = 'a@h'\nto = ['b@h']\n"),
             ("notify.webhook", "url = 'http://h'\n"),
             ("sets.NAME.retention.tiers[]", "keep-every = '1d'\n"),
+            ("console", "tls-certificate = '/c.pem'\n"),
         ];
         for (place, lines) in others.iter().filter(|(place, _)| *place == table) {
             let lines = lines
@@ -186,14 +194,8 @@ fn every_example_is_right() {
         if table.starts_with("sets.NAME.") {
             text += "[sets.main]\nsources = ['/a']\ndestinations = ['main']\n";
         }
-        match (parse(&text), key.supported) {
-            (Ok(_), true) => {}
-            (Err(failure), false) => assert!(
-                failure.message().contains("is not supported yet"),
-                "{text}\n{}",
-                failure.message()
-            ),
-            (got, _) => panic!("{text}\n{:?}", got.map(drop)),
+        if let Err(failure) = parse(&text) {
+            panic!("{text}\n{}", failure.message());
         }
     }
 }
@@ -351,8 +353,20 @@ fn what_is_wrong_is_said_with_its_place() {
         ),
         ("[console]\nlisten='unix:x'", ":2:8: 'listen': 'x'"),
         (
-            &format!("{set}sources=['/a']\ndestinations=['main']\n[sets.a.retention]\ndeleted-files='90d'"),
-            ":7:15: only \"forever\" is supported yet",
+            "[console]\ntls-key='/k'",
+            ":2:9: 'tls-key' is of no use without 'tls-certificate'",
+        ),
+        (
+            "[console]\ntls-certificate='k.pem'",
+            ":2:17: 'tls-certificate': 'k.pem'",
+        ),
+        (
+            "[console]\nallowed-hosts=['a b']",
+            ":2:16: 'allowed-hosts': 'a b'",
+        ),
+        (
+            &format!("{set}sources=['/a']\ndestinations=['main']\n[sets.a.retention]\ndeleted-files='6m'"),
+            ":7:15: 'deleted-files': ",
         ),
         (
             &format!("{set}run-timeout='0s'"),
@@ -428,4 +442,65 @@ fn suggestions() {
     let near = |word| nearest(word, &["main", "okinawa"]);
     assert_eq!(near("man").as_deref(), Some("main"));
     assert_eq!(near("tokyo"), None);
+}
+
+#[test]
+fn what_was_recorded_under_a_name_belongs_to_one_set() {
+    let with = |former: &str| {
+        parse(&format!(
+            "[remotes.a]\nurl = '/a'\n[sets.x]\nsources = ['/x']\ndestinations = ['a']\nformer-names = [{former}]\n\
+             [sets.y]\nsources = ['/y']\ndestinations = ['a']\nformer-names = ['z']\n"
+        ))
+    };
+    let settings = with("'w', 'v'").unwrap();
+    assert_eq!(settings.names_of("x"), ["x", "w", "v"]);
+    assert_eq!(settings.names_of("unknown"), ["unknown"]);
+    let today = |name: &str| settings.recorded_as(name).map(|(name, _)| name.to_string());
+    for (recorded, want) in [("v", "x"), ("x", "x"), ("z", "y"), ("y", "y")] {
+        assert_eq!(today(recorded).as_deref(), Some(want));
+    }
+    assert_eq!(today("unknown"), None);
+    for (former, owner) in [
+        ("'y'", "'y'"),
+        ("'x'", "'x'"),
+        ("'z'", "'x'"),
+        ("'w', 'w'", "'x'"),
+    ] {
+        let message = with(former).unwrap_err().message();
+        let is_told =
+            message.contains("'former-names'") && message.contains(&format!("belongs to set {owner}"));
+        assert!(is_told, "{former}: {message}");
+    }
+}
+
+/// Everything else in the file stays as it is, and where it is.
+#[test]
+fn a_set_gets_another_name() {
+    const FILE: &str = "[remotes.a]\nurl = '/a'\n\n# mine\n[sets.docs] # of work\nsources = ['/d'] # here\n\
+        destinations = ['a']\n\n[sets.docs.retention]\nmax-generations = 9\n\n[sets.other]\nsources = ['/o']\n\
+        destinations = ['a']\n";
+    let dir = tempfile::tempdir().unwrap();
+    let env = Env::of(&[("XDG_CONFIG_HOME", dir.path().to_str().unwrap())]);
+    std::fs::create_dir(dir.path().join("dedup")).unwrap();
+    std::fs::write(dir.path().join("dedup/dedup.toml"), FILE).unwrap();
+    let draft = || edit::Draft::open(&env).unwrap();
+    let renamed = draft().renamed("docs", "papers").unwrap();
+    let want = FILE.replace("sets.docs", "sets.papers");
+    let at = "\n\n[sets.papers.retention]";
+    assert_eq!(
+        renamed.after,
+        want.replace(at, &format!("\nformer-names = [\"docs\"]{at}"))
+    );
+    let names = renamed.check(&env).unwrap().names_of("papers");
+    assert_eq!(names, ["papers", "docs"]);
+    let back = renamed.renamed("papers", "docs").unwrap().check(&env).unwrap();
+    assert_eq!(back.names_of("docs"), ["docs", "papers"]);
+    assert!(
+        draft()
+            .renamed("docs", "other")
+            .unwrap_err()
+            .message()
+            .contains("already a set")
+    );
+    assert!(draft().renamed("nobody", "x").is_err());
 }

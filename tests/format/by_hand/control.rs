@@ -1,4 +1,5 @@
-//! Sections 5 and 6 of docs/format.md: slots, sessions, fences, upgrades, marks, trash and lists of the forgotten.
+//! Sections 5 and 6 of docs/format.md: slots, sessions, fences, upgrades, marks, trash, lists of the forgotten, overviews
+//! and machines' records.
 
 use super::{Key, Repository, Secret, aad, hex, nullable, open, short, strings, try_open, unhex};
 use minicbor::Decoder as Cbor;
@@ -79,7 +80,7 @@ impl Repository<'_> {
         }
     }
 
-    /// Upgrades, marks, trash, lists of the forgotten, overviews.
+    /// Upgrades, marks, trash, lists of the forgotten, overviews, machines' records.
     pub fn others(&mut self) {
         for (path, bytes) in self.objects {
             let Some((folder, name)) = path.split_once('/') else {
@@ -111,6 +112,7 @@ impl Repository<'_> {
                 }
                 "forgotten" => self.forgotten(&id, &self.small(15, bytes, &id)),
                 "overviews" => self.overview(&id, &self.small(16, bytes, &id)),
+                "machines" => self.record(&id, &self.small(17, bytes, &id)),
                 _ => {}
             }
         }
@@ -191,6 +193,62 @@ impl Repository<'_> {
             assert_eq!(*blake3::hash(root).as_bytes(), tree[..]);
         }
         assert_eq!(cbor.position(), body.len());
+    }
+}
+
+impl Repository<'_> {
+    fn record(&mut self, name: &[u8], body: &[u8]) {
+        let mut cbor = Cbor::new(body);
+        assert_eq!(cbor.array().unwrap(), Some(6));
+        let (subject, machine) = (cbor.u8().unwrap(), cbor.bytes().unwrap());
+        let (host, profile) = (cbor.str().unwrap(), cbor.str().unwrap());
+        let (time, content) = (cbor.i64().unwrap(), cbor.bytes().unwrap());
+        assert_eq!(cbor.position(), body.len());
+        let about = [machine, &[subject], profile.as_bytes()].concat();
+        let series = blake3::keyed_hash(&self.key("machines"), &about);
+        let (start, number) = name.split_at(8);
+        assert_eq!(start, &series.as_bytes()[..8]);
+        self.meet(format!("subject {subject}"));
+        say!(
+            self,
+            "record {} number {}: machine {}, host {host}, profile {profile:?}, time {time}",
+            short(start),
+            u64::from_be_bytes(number.try_into().unwrap()),
+            hex(machine)
+        );
+        match subject {
+            1 => say!(self, "  settings {:?}", std::str::from_utf8(content).unwrap()),
+            2 => self.machine_state(content),
+            other => panic!("subject {other}"),
+        }
+    }
+
+    fn machine_state(&mut self, content: &[u8]) {
+        let mut cbor = Cbor::new(content);
+        let time = |cbor: &mut Cbor<'_>| nullable(cbor, |cbor| cbor.i64().unwrap());
+        assert_eq!(cbor.array().unwrap(), Some(4));
+        for _ in 0..cbor.array().unwrap().unwrap() {
+            let elements = cbor.array().unwrap().unwrap();
+            assert!((3..=6).contains(&elements));
+            let (name, last) = (cbor.str().unwrap(), time(&mut cbor));
+            let status = cbor.str().unwrap();
+            let reason = (elements > 3)
+                .then(|| nullable(&mut cbor, |cbor| cbor.str().unwrap().to_string()))
+                .flatten();
+            let success = (elements > 4).then(|| time(&mut cbor)).flatten();
+            let next = (elements > 5).then(|| time(&mut cbor)).flatten();
+            say!(
+                self,
+                "  set {name}: last run {last:?} {status:?}, reason {reason:?}, last success {success:?}, next {next:?}"
+            );
+        }
+        let (checked, restored) = (time(&mut cbor), time(&mut cbor));
+        let program = cbor.str().unwrap();
+        say!(
+            self,
+            "  checked {checked:?}, restored {restored:?}, program {program}"
+        );
+        assert_eq!(cbor.position(), content.len());
     }
 }
 

@@ -4,101 +4,21 @@
 //!
 //! Operations are counted from 0, so that a test can run once, ask [`Simulated::operations`], and then break each one.
 
+mod fault;
+
+pub use fault::{Fault, When};
+
 use crate::random::Random;
 use chunkstore::error::Operation;
 use chunkstore::remote::{AllEnded, Kind, ObjectName, Published, Remote, Staged};
 use chunkstore::simulation::LocalEnd;
 use chunkstore::{Error, Result};
+use fault::Done;
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-
-/// What one operation suffers, once.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fault {
-    /// The request never arrived.
-    TimeoutBefore,
-    /// The request was carried out, and the reply was lost.
-    TimeoutAfter,
-    /// 5xx.
-    Unavailable,
-    /// 429.
-    TooMany,
-    /// 403.
-    Forbidden,
-    /// 412: the answer is that the name is taken. An earlier try of the same request had won.
-    Precondition,
-    /// 409: somebody else is at the same name.
-    Conflict,
-    /// The connection broke, with half of the bytes through.
-    Reset,
-    /// Fewer bytes come than there are, without a word.
-    Truncated,
-    /// One bit of what is read is another.
-    Corrupt,
-    /// A listing as it was before the last changes.
-    Stale,
-    /// A listing without some of the names.
-    Short,
-    NoSpace,
-    Io,
-    /// An hour goes by.
-    Slow,
-}
-
-impl Fault {
-    pub const ALL: [Fault; 15] = [
-        Fault::TimeoutBefore,
-        Fault::TimeoutAfter,
-        Fault::Unavailable,
-        Fault::TooMany,
-        Fault::Forbidden,
-        Fault::Precondition,
-        Fault::Conflict,
-        Fault::Reset,
-        Fault::Truncated,
-        Fault::Corrupt,
-        Fault::Stale,
-        Fault::Short,
-        Fault::NoSpace,
-        Fault::Io,
-        Fault::Slow,
-    ];
-
-    /// The error and how much was done before it; `None` where the operation does not fail.
-    fn failure(self) -> Option<(Done, io::Error)> {
-        use io::ErrorKind::*;
-        let (done, kind) = match self {
-            Fault::TimeoutBefore => (Done::Nothing, TimedOut),
-            Fault::TimeoutAfter => (Done::All, TimedOut),
-            Fault::Unavailable => (Done::Nothing, Other),
-            Fault::TooMany => (Done::Nothing, ResourceBusy),
-            Fault::Forbidden => (Done::Nothing, PermissionDenied),
-            Fault::Conflict => (Done::Nothing, ResourceBusy),
-            Fault::Reset => (Done::Half, ConnectionReset),
-            Fault::NoSpace => (Done::Half, StorageFull),
-            Fault::Io => return Some((Done::Half, rustix::io::Errno::IO.into())),
-            _ => return None,
-        };
-        Some((done, kind.into()))
-    }
-}
-
-/// When in an operation a process ends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum When {
-    Before,
-    Within,
-    After,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Done {
-    Nothing,
-    Half,
-    All,
-}
 
 type Objects = BTreeMap<ObjectName, Arc<[u8]>>;
 
@@ -115,7 +35,7 @@ struct Storage {
     /// Those of them that change something.
     changes: u64,
     crash: Option<(u64, When)>,
-    crashed: bool,
+    crashed: Arc<AtomicBool>,
     /// The process that uses the storage ends with this.
     local_end: Option<Arc<LocalEnd>>,
     faults: BTreeMap<u64, Fault>,
@@ -134,8 +54,10 @@ struct Verdict {
 impl Storage {
     fn next(&mut self, changes: bool) -> Verdict {
         let verdict = |done, error, fault| Verdict { done, error, fault };
-        self.crashed |= self.local_end.as_ref().is_some_and(|end| end.ended());
-        if self.crashed {
+        if self.local_end.as_ref().is_some_and(|end| end.ended()) {
+            self.crashed.store(true, Relaxed);
+        }
+        if self.crashed.load(Relaxed) {
             return verdict(Done::Nothing, Some(io::Error::other("crashed before")), None);
         }
         self.clock += Duration::from_millis(20);
@@ -145,7 +67,7 @@ impl Storage {
             let change = self.changes;
             self.changes += 1;
             if let Some((_, when)) = self.crash.filter(|(at, _)| *at == change) {
-                self.crashed = true;
+                self.crashed.store(true, Relaxed);
                 let done = match when {
                     When::Before => Done::Nothing,
                     When::Within => Done::Half,
@@ -234,7 +156,7 @@ impl Simulated {
             operations: 0,
             changes: 0,
             crash: None,
-            crashed: false,
+            crashed: Arc::default(),
             local_end: None,
             faults: BTreeMap::new(),
             struck: false,
@@ -274,7 +196,18 @@ impl Simulated {
     }
 
     pub fn crashed(&self) -> bool {
-        self.storage().crashed
+        self.storage().crashed.load(Relaxed)
+    }
+
+    /// From now on one process uses both: if it ends at one of them, nothing gets to the other either.
+    pub fn used_with(&self, other: &Simulated) {
+        let crashed = self.storage().crashed.clone();
+        other.storage().crashed = crashed;
+    }
+
+    /// Nothing else ends the process that uses this.
+    pub fn used_alone(&self) {
+        self.storage().crashed = Arc::default();
     }
 
     /// The operation number `at` suffers a fault, once.
@@ -322,7 +255,7 @@ impl Simulated {
     pub fn restart(&self) {
         let mut storage = self.storage();
         storage.crash = None;
-        storage.crashed = false;
+        storage.crashed.store(false, Relaxed);
         storage.local_end = None;
         storage.faults.clear();
         storage.struck = false;

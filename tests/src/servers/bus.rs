@@ -1,10 +1,11 @@
-//! A private D-Bus with the little of NetworkManager, logind and a desktop that a backup asks for. What they answer can be changed
+//! A private D-Bus with the little of NetworkManager, logind and a desktop with its panel that a backup asks for. What they answer can be changed
 //! while it runs.
 
 use super::Process;
 use futures_util::StreamExt;
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
@@ -17,6 +18,7 @@ use zbus::{Connection, MessageStream, ObjectPath, OwnedVariant, Variant};
 const START: Duration = Duration::from_secs(60);
 const LOGIND: &str = "org.freedesktop.login1";
 const NOTIFICATIONS: &str = "org.freedesktop.Notifications";
+const PANEL: &str = "org.kde.StatusNotifierWatcher";
 const NETWORK_MANAGER: &str = "org.freedesktop.NetworkManager";
 
 /// Object, interface and property.
@@ -31,6 +33,8 @@ struct Answers {
     refused: Vec<String>,
     /// Titles, texts and urgencies of notifications on the desktop.
     notified: Vec<(String, String, u8)>,
+    /// Names of the icons that the panel was given.
+    icons: Vec<String>,
     asked: u64,
 }
 
@@ -74,7 +78,7 @@ impl Bus {
                 runtime.unwrap().block_on(async move {
                     let connection = Builder::address(address.as_str()).build().await.unwrap();
                     let mut calls = MessageStream::from(&connection);
-                    for name in [NETWORK_MANAGER, LOGIND, NOTIFICATIONS] {
+                    for name in [NETWORK_MANAGER, LOGIND, NOTIFICATIONS, PANEL] {
                         connection.request_name(name).await.unwrap();
                     }
                     ready.send(()).unwrap();
@@ -173,6 +177,18 @@ impl Bus {
         self.answers.lock().unwrap().notified.clone()
     }
 
+    /// The name of the icon that the panel was given first.
+    pub fn icon(&self) -> String {
+        let started = Instant::now();
+        loop {
+            if let Some(name) = self.answers.lock().unwrap().icons.first() {
+                return name.clone();
+            }
+            assert!(started.elapsed() < START, "no icon came");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// How many questions there were.
     pub fn asked(&self) -> u64 {
         self.answers.lock().unwrap().asked
@@ -181,7 +197,8 @@ impl Bus {
 
 fn wait_for(socket: &Path, log: &Path) {
     let started = Instant::now();
-    while !socket.exists() {
+    // The file is there before anybody listens.
+    while UnixStream::connect(socket).is_err() {
         let said = || std::fs::read_to_string(log).unwrap_or_default();
         assert!(
             started.elapsed() < START,
@@ -219,6 +236,11 @@ async fn answer(
                         .await
                 }
             }
+        }
+        Some("RegisterStatusNotifierItem") => {
+            let name: String = call.body().deserialize().unwrap();
+            answers.lock().unwrap().icons.push(name);
+            connection.reply(&header, &()).await
         }
         Some("Notify") => {
             type Notification = (

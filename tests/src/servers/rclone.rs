@@ -84,6 +84,10 @@ impl Rclone {
         }
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     fn scheme(&self) -> &'static str {
         if self.more.iter().any(|arg| arg.starts_with("--cert")) {
             "webdavs"

@@ -8,7 +8,7 @@ use super::retry::MOST;
 use crate::error::{Cause, Error, Operation, Result, UrlFault};
 use crate::remote::address::{Address, invalid};
 use crate::remote::link::Direction::{Download, Upload};
-use crate::remote::link::Link;
+use crate::remote::link::{Link, Turn};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use http_body::{Body, Frame, SizeHint};
@@ -187,7 +187,11 @@ impl Body for UploadBody {
         if len == 0 {
             return Poll::Ready(None);
         }
-        std::task::ready!(upload.paced.poll(len, context));
+        if upload.paced.poll(len, context).is_pending() {
+            // A transfer that waits for its turn does not stand still: at a low rate it may take longer than the watch waits.
+            upload.moved.fetch_add(1, Relaxed);
+            return Poll::Pending;
+        }
         upload.moved.fetch_add(len as u64, Relaxed);
         Poll::Ready(Some(Ok(Frame::data(upload.rest.split_to(len)))))
     }
@@ -206,7 +210,8 @@ struct Paced {
     link: Link,
     /// Bytes in all.
     whole: usize,
-    wait: Option<Pin<Box<Sleep>>>,
+    turn: Option<Turn>,
+    look: Option<Pin<Box<Sleep>>>,
 }
 
 impl Paced {
@@ -214,23 +219,28 @@ impl Paced {
         Paced {
             link,
             whole,
-            wait: None,
+            turn: None,
+            look: None,
         }
     }
 
     fn poll(&mut self, len: usize, context: &mut Context<'_>) -> Poll<()> {
-        if self.wait.is_none() {
-            let wait = self.link.delay(Upload, len, self.whole);
+        let turn = match self.turn {
+            Some(turn) => turn,
+            None => *self.turn.insert(self.link.turn(Upload, len, self.whole)),
+        };
+        loop {
+            if let Some(look) = &mut self.look {
+                std::task::ready!(look.as_mut().poll(context));
+                self.look = None;
+            }
+            let wait = self.link.wait(&turn);
             if wait.is_zero() {
+                self.turn = None;
                 return Poll::Ready(());
             }
-            self.wait = Some(Box::pin(tokio::time::sleep(wait)));
+            self.look = Some(Box::pin(tokio::time::sleep(wait)));
         }
-        if let Some(wait) = &mut self.wait {
-            std::task::ready!(wait.as_mut().poll(context));
-        }
-        self.wait = None;
-        Poll::Ready(())
     }
 }
 

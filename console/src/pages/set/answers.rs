@@ -86,7 +86,7 @@ struct ChangeAnswer {
 struct ChangeFound {
     diff: Vec<DiffLine>,
     command: String,
-    is_more: bool,
+    is_renamed: bool,
 }
 
 pub struct DiffLine {
@@ -251,9 +251,10 @@ fn of_set(visit: &Visit, context: &Context, typed: &TypedSet) -> Result<Vec<Snap
     let repo = visit.app.open(first.map(String::as_str).unwrap_or_default())?;
     let host = context.host(None)?;
     let listing = browse::snapshots(context, &repo)?;
+    let names = context.settings.names_of(&typed.was);
     let own = listing.facts.into_iter();
     Ok(own
-        .filter(|facts| facts.set == typed.name && facts.host == host)
+        .filter(|facts| names.contains(&facts.set) && facts.host == host)
         .collect())
 }
 
@@ -263,7 +264,7 @@ pub async fn change(visit: Visit) -> Response {
         let found = typed.change(context).map(|change| ChangeFound {
             diff: diff_lines(&change.draft.diff()),
             command: change.command,
-            is_more: change.is_more,
+            is_renamed: typed.is_renamed(),
         });
         let mark = Draft::open(&context.env)?.mark();
         reply::page(&ChangeAnswer {

@@ -15,6 +15,8 @@ const ITEMS_MAX: usize = 500;
 /// What was typed, and about which set.
 pub struct TypedSet {
     pub name: String,
+    /// What it is called in the file; empty for a new one.
+    pub was: String,
     pub is_new: bool,
     /// Which text of the file the page was made of.
     pub mark: String,
@@ -35,8 +37,6 @@ pub struct Change {
     pub settings: Settings,
     /// The same as a command.
     pub command: String,
-    /// Keys that no command has options for are changed, too.
-    pub is_more: bool,
 }
 
 fn lines(fields: &Fields, name: &str) -> Vec<String> {
@@ -84,12 +84,17 @@ impl TypedSet {
             tiers: tiers
                 .filter(|(until, every)| !until.is_empty() || !every.is_empty())
                 .collect(),
+            deleted_files: text("deleted-files"),
             max_generations: text("max-generations"),
             keep_tags: words(fields, "keep-tags"),
         };
         TypedSet {
             is_new: was.is_empty(),
-            name: if was.is_empty() { text("name") } else { was },
+            name: match text("name") {
+                name if name.is_empty() => was.clone(),
+                name => name,
+            },
+            was,
             mark: text("mark"),
             form,
             open: texts(fields, "open").into_iter().map(PathBuf::from).collect(),
@@ -116,11 +121,17 @@ impl TypedSet {
         let home = context.env.home().ok();
         Ok(TypedSet {
             name: name.unwrap_or_default().to_string(),
+            was: name.unwrap_or_default().to_string(),
             is_new: name.is_none(),
             mark: draft.mark(),
             form,
             open: home.map(PathBuf::from).into_iter().collect(),
         })
+    }
+
+    /// It is to have another name than in the file.
+    pub fn is_renamed(&self) -> bool {
+        !self.is_new && self.name != self.was
     }
 
     pub fn picked(&self) -> TickedPaths {
@@ -148,7 +159,7 @@ impl TypedSet {
     fn changes(&self, context: &Context) -> Result<(KeyValues, KeyValues), Failure> {
         let before = match self.is_new {
             true => SetForm::default(),
-            false => SetForm::of(&Draft::open(&context.env)?, &self.name).unwrap_or_default(),
+            false => SetForm::of(&Draft::open(&context.env)?, &self.was).unwrap_or_default(),
         };
         Ok(self.settled(&before).changes(&before))
     }
@@ -160,13 +171,19 @@ impl TypedSet {
             return Err(Cause::NotAName { text }.into());
         }
         let changes = self.changes(context)?;
-        let draft = save_set(&context.env, &self.name, self.is_new, &changes)?;
+        let known = if self.is_new { &self.name } else { &self.was };
+        let mut draft = save_set(&context.env, known, self.is_new, &changes)?;
+        if self.is_renamed() {
+            draft = draft.renamed(&self.was, &self.name)?;
+        }
         let settings = draft.check(&context.env)?;
         Ok(Change {
             draft,
             settings,
-            command: command(&self.name, self.is_new, &changes.0),
-            is_more: !changes.1.is_empty(),
+            command: match changes.0.is_empty() && changes.1.is_empty() && !self.is_new {
+                true => String::new(),
+                false => command(known, self.is_new, &changes),
+            },
         })
     }
 }
@@ -196,7 +213,9 @@ mod tests {
             &tags=a,+b&until=7d&every=1h&until=&every=&until=&every=1M&max-generations=5&open=/home",
         );
         let typed = TypedSet::of(&fields);
-        assert!(typed.is_new && typed.name == "docs");
+        assert!(typed.is_new && typed.name == "docs" && !typed.is_renamed());
+        let named = |text: &str| TypedSet::of(&Fields::parse(text.as_bytes()));
+        assert!(named("was=docs&name=papers").is_renamed() && !named("was=docs").is_renamed());
         assert_eq!(typed.form.sources, ["~/a", "/b"]);
         assert!(typed.form.hidden && !typed.form.standard_excludes);
         assert_eq!((typed.form.destinations.len(), typed.form.tags.len()), (2, 2));

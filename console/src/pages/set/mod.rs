@@ -19,7 +19,7 @@ use service::catalogue::report::sets as report;
 use service::catalogue::{Lang, SetCause};
 use service::face::Nobody;
 use service::settings::form::SetForm;
-use service::{Context, Failure, sets};
+use service::{Context, Failure, Status, sets};
 use std::path::{Path, PathBuf};
 use tree::{FolderView, toggle};
 
@@ -110,7 +110,7 @@ fn page(
     let t = Labels(lang);
     let title = match typed.is_new {
         true => t.add_set().to_string(),
-        false => typed.name.clone(),
+        false => typed.was.clone(),
     };
     let mut tiers = typed.form.tiers.clone();
     tiers.resize(tiers.len().max(TIERS_LEAST - 1) + 1, Default::default());
@@ -238,7 +238,14 @@ fn store(context: &Context, typed: &TypedSet) -> Result<(), (StatusCode, Failure
     let change = typed.change(context).map_err(invalid)?;
     answers::check_patterns(context, typed).map_err(invalid)?;
     if change.draft.is_change() {
-        change.draft.write(&context.env).map_err(invalid)?;
+        let written = match typed.is_renamed() {
+            true => sets::write_renamed(context, &typed.was, &typed.name, &change.draft),
+            false => change.draft.write(&context.env),
+        };
+        written.map_err(|failure| match failure.status {
+            Status::Busy => (StatusCode::CONFLICT, failure),
+            _ => invalid(failure),
+        })?;
     }
     Ok(())
 }

@@ -1,59 +1,13 @@
 //! Metadata of a source's entry: the cheap part by one statx, the rest only for entries that changed.
 
 use super::{Owners, flags, xattr};
-use crate::entry::{Kind, Meta, Time, Trouble, Xattr};
+use crate::entry::{Kind, Meta, Time, Trouble};
+use crate::fsmeta::{Blank, FollowLinks};
 use crate::platform::errno::errno_of;
 use rustix::fs::{AtFlags, CWD, FileType, Statx, StatxAttributes, StatxFlags, StatxTimestamp};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
-use std::sync::Arc;
-
-/// The empty parts of a fresh [`Meta`]. One per listing: a global one would have all threads count references to the
-/// same cache line.
-#[derive(Clone)]
-pub struct Blank {
-    name: Arc<str>,
-    xattrs: Arc<[Xattr]>,
-}
-
-impl Default for Blank {
-    fn default() -> Self {
-        Blank {
-            name: Arc::from(String::new()),
-            xattrs: Arc::from(Vec::new()),
-        }
-    }
-}
-
-impl Blank {
-    /// Metadata of an entry of which nothing is known.
-    pub fn meta(&self) -> Meta {
-        Meta {
-            mode: 0,
-            uid: 0,
-            gid: 0,
-            user: self.name.clone(),
-            group: self.name.clone(),
-            size: 0,
-            mtime: Time::default(),
-            ctime: Time::default(),
-            btime: None,
-            dev: 0,
-            ino: 0,
-            nlink: 0,
-            xattrs: self.xattrs.clone(),
-            flags: 0,
-        }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FollowLinks {
-    No,
-    /// A symbolic link stands for what it leads to.
-    Yes,
-}
 
 /// Kind and metadata of `name` in `dir`, without a link's target, attributes and names of owners
 /// ([`complete`] adds these). Never mounts an automount.

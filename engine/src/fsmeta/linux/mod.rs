@@ -2,6 +2,7 @@
 
 mod apply;
 mod capture;
+mod content;
 mod flags;
 mod owners;
 mod read;
@@ -12,15 +13,16 @@ mod tests;
 mod xattr;
 
 pub use apply::{At, apply_meta};
-pub use capture::{Blank, FollowLinks, complete, examine, stat, stat_fd, stat_path};
+pub use capture::{complete, examine, stat, stat_fd, stat_path};
+pub use content::{clear, clone_file, has_data};
 pub use flags::{CHEAP_FLAGS, locks, set_first_flags, set_flags};
 pub use owners::Owners;
 pub use read::{
     DataRanges, advise_done, advise_sequential, advise_soon, data_ranges, list_dir, open_ancestor, open_dir,
     open_dir_at, open_linked_dir, open_root, open_source, open_special, size_of_device,
 };
-pub use system::{Trust, sizes_of, sync_fs, umask};
-pub use target::{FileId, Target, TargetDir};
+pub use system::{sizes_of, sync_fs, umask};
+pub use target::{Target, TargetDir};
 pub use xattr::has_xattr;
 
 use rustix::io::Errno;

@@ -1,5 +1,6 @@
 //! What backup and restore ask of the process and of a file system as a whole.
 
+use crate::fsmeta::Trust;
 use std::io;
 use std::os::fd::AsFd;
 
@@ -15,17 +16,6 @@ pub fn umask() -> u32 {
     let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
     line.and_then(|octal| u32::from_str_radix(octal.trim(), 8).ok())
         .unwrap_or(0o077)
-}
-
-/// How far the sizes that a file system reports can be relied on to recognise an unchanged file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Trust {
-    /// On a disk or in memory.
-    All,
-    /// Somebody else answers: a server, or a program by FUSE. A size of 0 may mean that it is not known.
-    NotEmpty,
-    /// The kernel makes the content up when it is read.
-    None,
 }
 
 /// Numbers of file systems as statfs(2) lists them.

@@ -6,9 +6,9 @@
 //! through them ([`TargetDir::follow`]).
 
 use super::xattr::magic_path;
-use super::{Blank, FollowLinks, list_dir, stat, stat_fd, sync_fs};
+use super::{list_dir, stat, stat_fd, sync_fs};
 use crate::entry::{Kind, Meta};
-use crate::fsmeta::{Changes, Names, TargetError, check_name};
+use crate::fsmeta::{Blank, Changes, FileId, FollowLinks, Names, TargetError, check_name};
 use crate::problem::NameFault;
 use chunkstore::error::{IoError, Operation};
 use chunkstore::platform::opening::open_patiently;
@@ -21,22 +21,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 type Result<T> = std::result::Result<T, TargetError>;
-
-/// Device and inode: show whether a name still leads to the object that was created there.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct FileId {
-    pub dev: u64,
-    pub ino: u64,
-}
-
-impl From<&Meta> for FileId {
-    fn from(meta: &Meta) -> Self {
-        FileId {
-            dev: meta.dev,
-            ino: meta.ino,
-        }
-    }
-}
 
 /// The directory a restore may write beneath.
 pub struct Target {

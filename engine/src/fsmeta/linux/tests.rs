@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::entry::{Kind, Meta, Time, Trouble, Xattr};
-use crate::fsmeta::{ApplyOptions, Names, Owner, TargetError};
+use crate::fsmeta::{ApplyOptions, Blank, FileId, FollowLinks, Names, Owner, TargetError};
 use crate::platform::nobody::{NOBODY, as_nobody};
 use crate::problem::MetaPart;
 use rustix::fs::{CWD, RenameFlags};

@@ -471,6 +471,7 @@ fn reading_back_finds_what_changed() {
             len: 900,
             at: 0,
             file: None,
+            is_found: false.into(),
         });
         job.part_done();
     }

@@ -1,8 +1,9 @@
-//! Restores that die: at each of their changes to the target, before, within or after it, with each `--overwrite`. What
-//! has its own name is whole at every moment, and the next restore, with each `--overwrite` again, makes everything good
-//! and leaves nothing behind.
+//! Restores that die: at each of their changes to the target, before, within or after it, with each `--overwrite`, also
+//! when they change files in place or clone them. What has its own name is whole at every moment, and the next restore,
+//! with each `--overwrite` again, makes everything good, goes on with large files, and leaves nothing behind.
 
-use super::kit::{Fact, Kit, SnapshotInfo, assert_same, facts, noise, seeds, tiny};
+use super::kit::{Fact, Kit, SnapshotInfo, assert_same, facts, noise, seeds};
+use super::reuse::{small, usual};
 use crate::entry::Kind;
 use crate::fsmeta::{Changes, End, How};
 use crate::manifest::Manifest;
@@ -32,6 +33,9 @@ pub(super) fn fill(kit: &Kit) {
         fs::write(path(name), noise(number as u64, 700 + number * 900)).unwrap();
     }
     fs::write(path("d1/large"), noise(9, 60_000)).unwrap();
+    let image = fs::File::create(path("d1/image")).unwrap();
+    image.write_all_at(&noise(8, 40_000), 0).unwrap();
+    image.write_all_at(&noise(7, 20_000), 100_000).unwrap();
     fs::write(path("empty"), b"").unwrap();
     let sparse = fs::File::create(path("d3/sparse")).unwrap();
     sparse.set_len(1 << 20).unwrap();
@@ -93,6 +97,14 @@ impl Story {
         for (number, name) in ["a", "d1/large", "d3/d", "empty"].into_iter().enumerate() {
             fs::write(kit.source().join(name), noise(90 + number as u64, 40_000)).unwrap();
         }
+        // Data where a hole was, a hole where data was, and a few bytes.
+        let image = fs::File::options()
+            .write(true)
+            .open(kit.source().join("d1/image"));
+        let image = image.unwrap();
+        image.write_all_at(&noise(6, 10_000), 60_000).unwrap();
+        crate::fsmeta::clear(&image, 104_000, 12_000).unwrap();
+        image.write_all_at(b"changed", 20_000).unwrap();
         let new = kit.backup();
         let wanted = files(&kit.source());
         Story {
@@ -124,6 +136,15 @@ pub(super) struct Life {
     pub over: bool,
     pub windows: Windows,
     pub first: Overwrite,
+    pub writing: Changing,
+}
+
+/// How large files that are there are changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Changing {
+    Copies,
+    Clones,
+    InPlace,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -137,22 +158,35 @@ impl Life {
         let mut lives = Vec::new();
         for over in [false, true] {
             for windows in [Windows::Tiny, Windows::Usual] {
-                lives.extend(MODES.map(|first| Life { over, windows, first }));
+                for writing in [Changing::Copies, Changing::Clones, Changing::InPlace] {
+                    // There is nothing to be changed.
+                    if over || writing == Changing::Copies {
+                        let life = |first| Life {
+                            over,
+                            windows,
+                            first,
+                            writing,
+                        };
+                        lives.extend(MODES.map(life));
+                    }
+                }
             }
         }
         lives
     }
 
     /// The restore that may die; whether it came to its end.
-    pub fn run(&self, story: &Story, changes: Changes) -> bool {
+    pub fn run(&self, story: &Story, mut changes: Changes) -> bool {
+        changes.clones = self.writing == Changing::Clones;
         let options = RestoreOptions {
             overwrite: self.first,
+            in_place: self.writing == Changing::InPlace,
             changes,
             ..story.kit.options()
         };
         let limits = match self.windows {
-            Windows::Tiny => tiny(),
-            Windows::Usual => Limits::default(),
+            Windows::Tiny => small(),
+            Windows::Usual => usual(),
         };
         // No one hears what a dead one reports.
         let recorder = super::kit::Recorder::default();

@@ -48,6 +48,7 @@ pub fn tiny() -> Limits {
         read: 5000,
         gap: 100,
         links: 1,
+        resume: u64::MAX,
     }
 }
 
@@ -210,6 +211,10 @@ impl Kit {
         };
         self.remote.list(ObjectKind::Pack, each).unwrap();
         names
+    }
+
+    pub fn remote_size(&self, name: &ObjectName) -> u64 {
+        self.remote.size(name).unwrap().unwrap()
     }
 
     /// Changes an object behind the repository's back.

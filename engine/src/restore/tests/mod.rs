@@ -9,4 +9,5 @@ mod existing;
 mod kinds;
 mod kit;
 mod power;
+mod reuse;
 mod stops;

@@ -57,17 +57,27 @@ fn interrupted_at_any_file() {
 }
 
 /// Fails, or counts, reads of packs.
-struct Wrapped {
+pub(super) struct Wrapped {
     inner: Memory,
-    until_error: AtomicI64,
+    pub until_error: AtomicI64,
     kind: io::ErrorKind,
     raw: Option<i32>,
     config_too: bool,
-    pack_reads: AtomicU64,
+    pub pack_reads: AtomicU64,
 }
 
 impl Wrapped {
-    fn new(kit: &Kit) -> Wrapped {
+    /// Goes away altogether after so many reads of packs.
+    pub fn going_away(kit: &Kit, reads: i64) -> Arc<Wrapped> {
+        let wrapped = Wrapped {
+            config_too: true,
+            ..Wrapped::new(kit)
+        };
+        wrapped.until_error.store(reads, Relaxed);
+        Arc::new(wrapped)
+    }
+
+    pub fn new(kit: &Kit) -> Wrapped {
         Wrapped {
             inner: kit.remote.clone(),
             until_error: AtomicI64::new(i64::MAX),
@@ -132,7 +142,7 @@ impl Remote for Wrapped {
     }
 }
 
-fn reopened(kit: &Kit, remote: Arc<Wrapped>) -> Repo {
+pub(super) fn reopened(kit: &Kit, remote: Arc<Wrapped>) -> Repo {
     let dirs = LocalDirs {
         cache: kit.source().with_file_name("cache2"),
         state: kit.source().with_file_name("state2"),

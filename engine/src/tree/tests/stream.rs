@@ -140,7 +140,7 @@ proptest! {
         let pieces = Pieces::default();
         let root = pieces.write(SMALL, &stream);
         let mut cursor = pieces.cursor(&root);
-        let is_wanted = |dir: &[u8], name: &[u8]| (dir.len() + name.len()) % every == 0;
+        let is_wanted = |dir: &[u8], name: &[u8]| (dir.len() + name.len()).is_multiple_of(every);
         let (mut asked, mut found) = (Vec::new(), Stream::new());
         while cursor.segment_ahead().unwrap().is_some() {
             let selected = cursor.select(&mut |dir, name| {
@@ -403,8 +403,8 @@ fn pieces_that_do_not_fit_are_damage() {
             Err(e) => panic!("{e}"),
         };
         let mut cursor = pieces.cursor(&root);
-        let walk = std::iter::from_fn(|| cursor.next().transpose());
-        let walked = is_damage(walk.map(|item| item.map(drop)).collect());
+        let mut walk = std::iter::from_fn(|| cursor.next().transpose());
+        let walked = is_damage(walk.try_for_each(|item| item.map(drop)));
         // Names alone show it, too.
         let mut cursor = pieces.cursor(&root);
         let mut selected = Ok(());

@@ -6,8 +6,11 @@ use super::store::object::{attempt, joined, object};
 use super::store::store_error;
 use crate::catalogue::{Lang, say, weakness};
 use crate::text;
+use ::engine::error::store::{IoError, Object};
 use ::engine::error::{NamedSnapshot, NoSource, PatternFault, PatternKind, Refusal, Usage};
-use ::engine::{Error, SessionId};
+use ::engine::{Error, SessionId, StoreError};
+use jiff::Timestamp;
+use std::path::Path;
 
 /// What happened and to what, without advice.
 pub fn engine_error(lang: Lang, error: &Error) -> String {
@@ -18,10 +21,10 @@ pub fn engine_error(lang: Lang, error: &Error) -> String {
             let why = self::refusal(lang, refusal);
             say!(lang, "refused: {why}", "拒否しました: {why}")
         }
-        Error::NoSnapshot(_)
-        | Error::Ambiguous { .. }
-        | Error::NoSnapshotAt { .. }
-        | Error::NoSuchPath { .. } => not_there(lang, error),
+        Error::NoSnapshot(text) => no_snapshot(lang, text),
+        Error::Ambiguous { text, matches } => ambiguous(lang, text, *matches),
+        Error::NoSnapshotAt { at, id, oldest } => no_snapshot_at(lang, *at, *id, *oldest),
+        Error::NoSuchPath { path, snapshot } => no_such_path(lang, path, snapshot),
         Error::NoSource(why) => {
             let why = no_source(lang, why);
             say!(
@@ -48,15 +51,10 @@ pub fn engine_error(lang: Lang, error: &Error) -> String {
             say!(lang, "write to the output: {why}", "出力に書き込めません: {why}")
         }
         Error::Target { path, problem } => format!("{}: {}", path.display(), restore_problem(lang, problem)),
-        Error::NoState { path, source } => {
-            let (path, why) = (path.display(), io_error(lang, source));
-            say!(
-                lang,
-                "this machine's notes on the repository can't be kept in {path}: {why}",
-                "リポジトリーについてのこのコンピューターの記録を {path} に置けません: {why}"
-            )
-        }
-        Error::Damaged(_) | Error::ShortListing(_) | Error::Lost(_) => not_deleted(lang, error),
+        Error::NoState { path, source } => no_state(lang, path, source),
+        Error::Damaged(error) => damaged(lang, error),
+        Error::ShortListing(object) => short_listing(lang, object),
+        Error::Lost(ids) => lost(lang, ids),
         Error::ViewChanged => say!(
             lang,
             "garbage collection overtook this backup",
@@ -71,30 +69,38 @@ pub fn engine_error(lang: Lang, error: &Error) -> String {
     }
 }
 
-/// A snapshot, or a path in one.
-fn not_there(lang: Lang, error: &Error) -> String {
-    match error {
-        Error::NoSnapshot(text) => say!(
-            lang,
-            "no snapshot matches '{text}'",
-            "「{text}」に合うスナップショットはありません"
-        ),
-        Error::Ambiguous { text, matches } => say!(
-            lang,
-            "'{text}' matches {matches} snapshots",
-            "「{text}」に合うスナップショットが {matches} 個あります"
-        ),
-        Error::NoSnapshotAt { at, id, oldest } => {
-            let (at, id, oldest) = (text::as_of(*at), short(*id), text::time(*oldest));
-            say!(
-                lang,
-                "no snapshot by {at}; the oldest is {id}, {oldest}",
-                "{at} までのスナップショットはありません。最も古いものは {id} ({oldest}) です"
-            )
-        }
-        Error::NoSuchPath { path, snapshot } => no_such_path(lang, path, snapshot),
-        other => format!("{other:?}"),
-    }
+fn no_state(lang: Lang, path: &Path, source: &IoError) -> String {
+    let (path, why) = (path.display(), io_error(lang, source));
+    say!(
+        lang,
+        "this machine's notes on the repository can't be kept in {path}: {why}",
+        "リポジトリーについてのこのコンピューターの記録を {path} に置けません: {why}"
+    )
+}
+
+fn no_snapshot(lang: Lang, text: &str) -> String {
+    say!(
+        lang,
+        "no snapshot matches '{text}'",
+        "「{text}」に合うスナップショットはありません"
+    )
+}
+
+fn ambiguous(lang: Lang, text: &str, matches: usize) -> String {
+    say!(
+        lang,
+        "'{text}' matches {matches} snapshots",
+        "「{text}」に合うスナップショットが {matches} 個あります"
+    )
+}
+
+fn no_snapshot_at(lang: Lang, at: Timestamp, id: SessionId, oldest: Timestamp) -> String {
+    let (at, id, oldest) = (text::as_of(at), short(id), text::time(oldest));
+    say!(
+        lang,
+        "no snapshot by {at}; the oldest is {id}, {oldest}",
+        "{at} までのスナップショットはありません。最も古いものは {id} ({oldest}) です"
+    )
 }
 
 fn no_such_path(lang: Lang, path: &str, snapshot: &NamedSnapshot) -> String {
@@ -117,36 +123,33 @@ fn no_such_path(lang: Lang, path: &str, snapshot: &NamedSnapshot) -> String {
     }
 }
 
-fn not_deleted(lang: Lang, error: &Error) -> String {
-    match error {
-        Error::Damaged(error) => {
-            let why = store_error(lang, error);
-            say!(
-                lang,
-                "nothing more was deleted, because the repository is damaged: {why}",
-                "リポジトリーが破損しているため、これ以上は何も削除していません: {why}"
-            )
-        }
-        Error::ShortListing(object) => {
-            let name = self::object(lang, object);
-            let name_ja = joined(&name, "がありますが一覧にありません");
-            say!(
-                lang,
-                "nothing more was deleted: the storage listed its objects incompletely ({name} is there and not \
-                 listed)",
-                "これ以上は何も削除していません。保存先の一覧が不完全です ({name_ja})"
-            )
-        }
-        Error::Lost(ids) => {
-            let lost = lost_snapshots(lang, ids);
-            say!(
-                lang,
-                "nothing more was deleted: {lost}",
-                "これ以上は何も削除していません: {lost}"
-            )
-        }
-        other => format!("{other:?}"),
-    }
+fn damaged(lang: Lang, error: &StoreError) -> String {
+    let why = store_error(lang, error);
+    say!(
+        lang,
+        "nothing more was deleted, because the repository is damaged: {why}",
+        "リポジトリーが破損しているため、これ以上は何も削除していません: {why}"
+    )
+}
+
+fn short_listing(lang: Lang, object: &Object) -> String {
+    let name = self::object(lang, object);
+    let name_ja = joined(&name, "がありますが一覧にありません");
+    say!(
+        lang,
+        "nothing more was deleted: the storage listed its objects incompletely ({name} is there and not \
+         listed)",
+        "これ以上は何も削除していません。保存先の一覧が不完全です ({name_ja})"
+    )
+}
+
+fn lost(lang: Lang, ids: &[SessionId]) -> String {
+    let lost = lost_snapshots(lang, ids);
+    say!(
+        lang,
+        "nothing more was deleted: {lost}",
+        "これ以上は何も削除していません: {lost}"
+    )
 }
 
 fn short(id: SessionId) -> String {
@@ -195,9 +198,10 @@ fn no_source(lang: Lang, why: &NoSource) -> String {
 
 fn refusal(lang: Lang, refusal: &Refusal) -> String {
     match refusal {
-        Refusal::Protected(_) | Refusal::Readable(_) | Refusal::PublishedAgain(_) | Refusal::PartGone(_) => {
-            refused_snapshot(lang, refusal)
-        }
+        Refusal::Protected(id) => protected(lang, *id),
+        Refusal::Readable(id) => readable(lang, *id),
+        Refusal::PublishedAgain(id) => published_again(lang, *id),
+        Refusal::PartGone(id) => part_gone(lang, *id),
         Refusal::NotAReplica { location, of } => say!(
             lang,
             "{location} is not a replica of {of}",
@@ -212,6 +216,18 @@ fn refusal(lang: Lang, refusal: &Refusal) -> String {
             lang,
             "this key is in use: the repository was opened with it",
             "この鍵は使用中です。リポジトリーはこの鍵で開かれています"
+        ),
+        Refusal::TooManyPathTags => say!(
+            lang,
+            "this machine has tagged too many paths: there is room for about ten thousand; remove tags, or tag directories \
+             instead of files",
+            "このコンピューターがタグを付けたパスが多すぎます (約 1 万件まで)。タグを減らすか、ファイルの代わりにディレクトリーに\
+             付けてください"
+        ),
+        Refusal::PathTagsBusy => say!(
+            lang,
+            "other processes of this machine are changing tags of paths; try again",
+            "このコンピューターのほかのプロセスがパスのタグを変更しています。もう一度試してください"
         ),
         Refusal::AnotherCollection(error) => {
             let why = store_error(lang, error);
@@ -235,42 +251,40 @@ fn refusal(lang: Lang, refusal: &Refusal) -> String {
     }
 }
 
-fn refused_snapshot(lang: Lang, refusal: &Refusal) -> String {
-    match refusal {
-        Refusal::Protected(id) => {
-            let id = short(*id);
-            say!(
-                lang,
-                "snapshot {id} is protected",
-                "スナップショット {id} は保護されています"
-            )
-        }
-        Refusal::Readable(id) => {
-            let id = short(*id);
-            say!(
-                lang,
-                "snapshot {id} can be read",
-                "スナップショット {id} は読み取れます"
-            )
-        }
-        Refusal::PublishedAgain(id) => {
-            let id = short(*id);
-            say!(
-                lang,
-                "snapshot {id} was published again",
-                "スナップショット {id} は再び公開されています"
-            )
-        }
-        Refusal::PartGone(id) => {
-            let id = short(*id);
-            say!(
-                lang,
-                "part of snapshot {id} is gone or being removed",
-                "スナップショット {id} の一部がないか、削除中です"
-            )
-        }
-        other => format!("{other:?}"),
-    }
+fn protected(lang: Lang, id: SessionId) -> String {
+    let id = short(id);
+    say!(
+        lang,
+        "snapshot {id} is protected",
+        "スナップショット {id} は保護されています"
+    )
+}
+
+fn readable(lang: Lang, id: SessionId) -> String {
+    let id = short(id);
+    say!(
+        lang,
+        "snapshot {id} can be read",
+        "スナップショット {id} は読み取れます"
+    )
+}
+
+fn published_again(lang: Lang, id: SessionId) -> String {
+    let id = short(id);
+    say!(
+        lang,
+        "snapshot {id} was published again",
+        "スナップショット {id} は再び公開されています"
+    )
+}
+
+fn part_gone(lang: Lang, id: SessionId) -> String {
+    let id = short(id);
+    say!(
+        lang,
+        "part of snapshot {id} is gone or being removed",
+        "スナップショット {id} の一部がないか、削除中です"
+    )
 }
 
 fn usage(lang: Lang, usage: &Usage) -> String {
@@ -321,14 +335,14 @@ fn usage(lang: Lang, usage: &Usage) -> String {
             "the sources hold a folder /commands, where the output of the set's commands is saved: exclude or rename it",
             "バックアップの対象に /commands がありますが、そこにはコマンドの出力を保存します。除外するか、名前を変えてください"
         ),
-        Usage::NotARegularFile { .. }
-        | Usage::NotAFileName { .. }
-        | Usage::NotAnAttribute { .. }
-        | Usage::OwnRepository { .. }
-        | Usage::ParentComponent { .. }
-        | Usage::NotBelow { .. }
-        | Usage::NotPlain { .. }
-        | Usage::NotAbsolute { .. } => path_usage(lang, usage),
+        Usage::NotARegularFile { path } => not_a_regular_file(lang, path),
+        Usage::NotAFileName { name } => not_a_file_name(lang, name),
+        Usage::NotAnAttribute { text } => not_an_attribute(lang, text),
+        Usage::OwnRepository { source } => own_repository(lang, source),
+        Usage::ParentComponent { path } => parent_component(lang, path),
+        Usage::NotBelow { path, subpath } => not_below(lang, path, subpath),
+        Usage::NotPlain { path } => not_plain(lang, path),
+        Usage::NotAbsolute { source } => not_absolute(lang, source),
     }
 }
 
@@ -340,57 +354,69 @@ fn pattern_fault(lang: Lang, fault: &PatternFault) -> String {
     }
 }
 
-fn path_usage(lang: Lang, usage: &Usage) -> String {
-    match usage {
-        Usage::NotARegularFile { path } => say!(
-            lang,
-            "{path} is not a regular file",
-            "{path} は通常のファイルではありません"
-        ),
-        Usage::NotAnAttribute { text } => say!(
-            lang,
-            "'{text}' is not NAME or NAME=VALUE of an extended attribute",
-            "「{text}」は拡張属性の名前でも、名前と値を = でつないだものでもありません"
-        ),
-        Usage::NotAFileName { name } => say!(
-            lang,
-            "'{name}' is not a file name",
-            "「{name}」はファイル名ではありません"
-        ),
-        Usage::OwnRepository { source } => {
-            let source = source.display();
-            say!(
-                lang,
-                "{source} is the repository itself, or in it: it can't be backed up into itself",
-                "{source} はリポジトリー自身か、その中にあります。自分自身にはバックアップできません"
-            )
-        }
-        Usage::ParentComponent { path } => say!(
-            lang,
-            "'{path}': '..' can't be used in a snapshot",
-            "「{path}」: スナップショットの中では「..」を使えません"
-        ),
-        Usage::NotBelow { path, subpath } => say!(
-            lang,
-            "{path} is not below {subpath}",
-            "{path} は {subpath} の下にありません"
-        ),
-        Usage::NotPlain { path } => {
-            let path = path.display();
-            say!(
-                lang,
-                "{path} is not a plain absolute path",
-                "{path} は単純な絶対パスではありません"
-            )
-        }
-        Usage::NotAbsolute { source } => {
-            let source = source.display();
-            say!(
-                lang,
-                "source '{source}' is not absolute",
-                "バックアップするもの「{source}」が絶対パスではありません"
-            )
-        }
-        other => format!("{other:?}"),
-    }
+fn not_a_regular_file(lang: Lang, path: &str) -> String {
+    say!(
+        lang,
+        "{path} is not a regular file",
+        "{path} は通常のファイルではありません"
+    )
+}
+
+fn not_an_attribute(lang: Lang, text: &str) -> String {
+    say!(
+        lang,
+        "'{text}' is not NAME or NAME=VALUE of an extended attribute",
+        "「{text}」は拡張属性の名前でも、名前と値を = でつないだものでもありません"
+    )
+}
+
+fn not_a_file_name(lang: Lang, name: &str) -> String {
+    say!(
+        lang,
+        "'{name}' is not a file name",
+        "「{name}」はファイル名ではありません"
+    )
+}
+
+fn own_repository(lang: Lang, source: &Path) -> String {
+    let source = source.display();
+    say!(
+        lang,
+        "{source} is the repository itself, or in it: it can't be backed up into itself",
+        "{source} はリポジトリー自身か、その中にあります。自分自身にはバックアップできません"
+    )
+}
+
+fn parent_component(lang: Lang, path: &str) -> String {
+    say!(
+        lang,
+        "'{path}': '..' can't be used in a snapshot",
+        "「{path}」: スナップショットの中では「..」を使えません"
+    )
+}
+
+fn not_below(lang: Lang, path: &str, subpath: &str) -> String {
+    say!(
+        lang,
+        "{path} is not below {subpath}",
+        "{path} は {subpath} の下にありません"
+    )
+}
+
+fn not_plain(lang: Lang, path: &Path) -> String {
+    let path = path.display();
+    say!(
+        lang,
+        "{path} is not a plain absolute path",
+        "{path} は単純な絶対パスではありません"
+    )
+}
+
+fn not_absolute(lang: Lang, source: &Path) -> String {
+    let source = source.display();
+    say!(
+        lang,
+        "source '{source}' is not absolute",
+        "バックアップするもの「{source}」が絶対パスではありません"
+    )
 }

@@ -4,6 +4,7 @@ use super::tree::tree_fault;
 use super::url::url_fault;
 use crate::catalogue::{Lang, say};
 use engine::error::store::{Invalid, PhraseFault, ZstdCall};
+use engine::key::Cost;
 
 pub(super) fn invalid(lang: Lang, invalid: &Invalid) -> String {
     match invalid {
@@ -32,9 +33,10 @@ pub(super) fn invalid(lang: Lang, invalid: &Invalid) -> String {
             "invalid key label: it is too long",
             "鍵のラベルが不正です: 長すぎます"
         ),
-        Invalid::Argon2Cost(_) | Invalid::Argon2(_) | Invalid::Parity { .. } | Invalid::ParityCode(_) => {
-            parameters(lang, invalid)
-        }
+        Invalid::Argon2Cost(cost) => argon2_cost(lang, cost),
+        Invalid::Argon2(detail) => argon2(lang, detail),
+        Invalid::Parity { percent, bytes } => parity(lang, *percent, *bytes),
+        Invalid::ParityCode(detail) => parity_code(lang, detail),
         Invalid::Zstd { call, detail } => zstd(lang, *call, detail),
         Invalid::Phrase(fault) => {
             let why = phrase_fault(lang, fault);
@@ -108,30 +110,31 @@ fn phrase_fault(lang: Lang, fault: &PhraseFault) -> String {
     }
 }
 
-/// Of what makes keys and parity.
-fn parameters(lang: Lang, invalid: &Invalid) -> String {
-    match invalid {
-        Invalid::Argon2Cost(cost) => {
-            let (kib, passes, lanes) = (cost.memory_kib, cost.passes, cost.lanes);
-            say!(
-                lang,
-                "invalid Argon2 cost: {kib} KiB, {passes} passes and {lanes} lanes are out of range",
-                "Argon2 のコストが範囲外です: {kib} KiB、パス {passes}、レーン {lanes}"
-            )
-        }
-        Invalid::Argon2(detail) => say!(
-            lang,
-            "invalid Argon2 parameters: {detail}",
-            "Argon2 のパラメーターが不正です: {detail}"
-        ),
-        Invalid::Parity { percent, bytes } => say!(
-            lang,
-            "invalid parity: {percent} percent of {bytes} bytes",
-            "パリティーが不正です: {bytes} バイトの {percent} パーセント"
-        ),
-        Invalid::ParityCode(detail) => {
-            say!(lang, "invalid parity: {detail}", "パリティーが不正です: {detail}")
-        }
-        other => format!("{other:?}"),
-    }
+fn argon2_cost(lang: Lang, cost: &Cost) -> String {
+    let (kib, passes, lanes) = (cost.memory_kib, cost.passes, cost.lanes);
+    say!(
+        lang,
+        "invalid Argon2 cost: {kib} KiB, {passes} passes and {lanes} lanes are out of range",
+        "Argon2 のコストが範囲外です: {kib} KiB、パス {passes}、レーン {lanes}"
+    )
+}
+
+fn argon2(lang: Lang, detail: &str) -> String {
+    say!(
+        lang,
+        "invalid Argon2 parameters: {detail}",
+        "Argon2 のパラメーターが不正です: {detail}"
+    )
+}
+
+fn parity(lang: Lang, percent: u8, bytes: usize) -> String {
+    say!(
+        lang,
+        "invalid parity: {percent} percent of {bytes} bytes",
+        "パリティーが不正です: {bytes} バイトの {percent} パーセント"
+    )
+}
+
+fn parity_code(lang: Lang, detail: &str) -> String {
+    say!(lang, "invalid parity: {detail}", "パリティーが不正です: {detail}")
 }

@@ -1,8 +1,8 @@
 //! What went wrong, or is wrong with a path or an object: the texts of typed errors, problems and warnings, without
 //! advice. Every function takes a value and does not escape what it holds of names and paths.
 //!
-//! The first `match` on a value names all its variants, so that a new one shows where its text is missing; where the
-//! arms are too many for one function, it sorts them into several. `tests` sees that each has a text in each language.
+//! A `match` on a value names all its variants, so that the compiler finds the text that a new one lacks. What is too long
+//! for an arm is a function that takes what the text is about. `tests` sees that each has a text in each language.
 
 mod engine;
 mod invalid;

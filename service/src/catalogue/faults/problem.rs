@@ -9,9 +9,9 @@ use super::warning::warning;
 use crate::catalogue::Lang::{self, En, Ja};
 use crate::catalogue::{Noun, count, object_advice, say};
 use crate::text;
-use ::engine::Error;
 use ::engine::entry::Trouble;
 use ::engine::problem::{Damage, DrillFault, Lost, LostEntries, Problem, ProblemKind, Unread};
+use ::engine::{ChunkId, Error};
 use jiff::Timestamp;
 
 /// What is wrong, without the path.
@@ -140,11 +140,11 @@ fn damaged(lang: Lang, damage: &Damage, name: &[u8]) -> String {
             let why = about(lang, error, format!("chunk {id}").as_bytes());
             say!(lang, "chunk {id}: {why}", "チャンク {id}: {why}")
         }
-        Damage::PackMissing { .. }
-        | Damage::Unlisted { .. }
-        | Damage::BundledFiles { .. }
-        | Damage::ChunksLost { .. }
-        | Damage::NowhereWhole { .. } => of_chunks(lang, damage),
+        Damage::PackMissing { chunks } => pack_missing(lang, *chunks),
+        Damage::Unlisted { chunks } => unlisted(lang, *chunks),
+        Damage::BundledFiles { files, chunk } => bundled_files(lang, *files, chunk),
+        Damage::ChunksLost { chunks } => chunks_lost(lang, *chunks),
+        Damage::NowhereWhole { chunks } => nowhere_whole(lang, *chunks),
         Damage::Known => say!(lang, "it is damaged", "すでに報告した破損です"),
         Damage::NotListed => say!(
             lang,
@@ -209,41 +209,50 @@ fn drill_fault(lang: Lang, fault: &DrillFault) -> String {
     }
 }
 
-fn of_chunks(lang: Lang, damage: &Damage) -> String {
-    match damage {
-        Damage::PackMissing { chunks: 1 } => say!(
+fn pack_missing(lang: Lang, chunks: u64) -> String {
+    match chunks {
+        1 => say!(
             lang,
             "missing, but 1 chunk in it is needed",
             "見つかりません。中のチャンク 1 個が必要です"
         ),
-        Damage::PackMissing { chunks } => say!(
+        chunks => say!(
             lang,
             "missing, but {chunks} chunks in it are needed",
             "見つかりません。中のチャンク {chunks} 個が必要です"
         ),
-        Damage::Unlisted { chunks } => say!(
-            lang,
-            "{chunks} chunks that snapshots need are in no index segment",
-            "スナップショットに必要なチャンク {chunks} 個が、どの索引セグメントにもありません"
-        ),
-        Damage::BundledFiles { files, chunk } => say!(
-            lang,
-            "{files} files in chunk {chunk} are not what it lists",
-            "チャンク {chunk} の中のファイル {files} 個が一覧と一致しません"
-        ),
-        Damage::ChunksLost { chunks } => say!(
-            lang,
-            "{chunks} chunks in the damaged packs are lost",
-            "破損したパックのチャンク {chunks} 個が失われています"
-        ),
-        Damage::NowhereWhole { chunks } => {
-            let chunks = count(lang, *chunks, Noun::Chunk);
-            say!(
-                lang,
-                "no replica that was asked has {chunks} whole",
-                "{chunks}は、調べたどのレプリカにも完全なものがありません"
-            )
-        }
-        other => format!("{other:?}"),
     }
+}
+
+fn unlisted(lang: Lang, chunks: u64) -> String {
+    say!(
+        lang,
+        "{chunks} chunks that snapshots need are in no index segment",
+        "スナップショットに必要なチャンク {chunks} 個が、どの索引セグメントにもありません"
+    )
+}
+
+fn bundled_files(lang: Lang, files: u64, chunk: &ChunkId) -> String {
+    say!(
+        lang,
+        "{files} files in chunk {chunk} are not what it lists",
+        "チャンク {chunk} の中のファイル {files} 個が一覧と一致しません"
+    )
+}
+
+fn chunks_lost(lang: Lang, chunks: u64) -> String {
+    say!(
+        lang,
+        "{chunks} chunks in the damaged packs are lost",
+        "破損したパックのチャンク {chunks} 個が失われています"
+    )
+}
+
+fn nowhere_whole(lang: Lang, chunks: u64) -> String {
+    let chunks = count(lang, chunks, Noun::Chunk);
+    say!(
+        lang,
+        "no replica that was asked has {chunks} whole",
+        "{chunks}は、調べたどのレプリカにも完全なものがありません"
+    )
 }

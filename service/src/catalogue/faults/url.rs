@@ -8,15 +8,19 @@ const SCHEMES: &str = "file:, s3://, sftp://, webdav://, webdavs://, gs://, azbl
 
 pub(super) fn url_fault(lang: Lang, fault: &UrlFault) -> String {
     match fault {
-        UrlFault::UnknownScheme { .. }
-        | UrlFault::NotARepository { .. }
-        | UrlFault::NoName { .. }
-        | UrlFault::NoSlashes => scheme(lang, fault),
-        UrlFault::UnknownParameter { .. }
-        | UrlFault::RepeatedParameter { .. }
-        | UrlFault::Seconds { .. }
-        | UrlFault::Style
-        | UrlFault::Parameter { .. } => parameter(lang, fault),
+        UrlFault::UnknownScheme { scheme } => unknown_scheme(lang, scheme),
+        UrlFault::NotARepository { scheme } => not_a_repository(lang, scheme),
+        UrlFault::NoName { scheme } => no_name(lang, scheme),
+        UrlFault::NoSlashes => no_slashes(lang),
+        UrlFault::UnknownParameter {
+            scheme,
+            parameter,
+            known,
+        } => unknown_parameter(lang, scheme, parameter, known),
+        UrlFault::RepeatedParameter { parameter } => repeated_parameter(lang, parameter),
+        UrlFault::Seconds { parameter, most } => seconds(lang, parameter, *most),
+        UrlFault::Style => style(lang),
+        UrlFault::Parameter { parameter, detail } => bad_parameter(lang, parameter, detail),
         UrlFault::Empty => say!(lang, "it is empty", "空です"),
         UrlFault::ControlCharacter => say!(
             lang,
@@ -54,64 +58,71 @@ pub(super) fn url_fault(lang: Lang, fault: &UrlFault) -> String {
     }
 }
 
-fn scheme(lang: Lang, fault: &UrlFault) -> String {
-    match fault {
-        UrlFault::NotARepository { scheme } => say!(
-            lang,
-            "'{scheme}' is not a kind of repository",
-            "「{scheme}」はリポジトリーの種類ではありません"
-        ),
-        UrlFault::UnknownScheme { scheme } => say!(
-            lang,
-            "'{scheme}:' is not known here; use a path, {SCHEMES} or rclone:",
-            "「{scheme}:」には対応していません。パスか、{SCHEMES}, rclone: のどれかを使ってください"
-        ),
-        UrlFault::NoName { scheme } => say!(
-            lang,
-            "after {scheme}:// a name is missing",
-            "{scheme}:// の後に名前がありません"
-        ),
-        UrlFault::NoSlashes => say!(
-            lang,
-            "after the scheme, :// is missing",
-            "スキームの後に :// がありません"
-        ),
-        other => format!("{other:?}"),
-    }
+fn not_a_repository(lang: Lang, scheme: &str) -> String {
+    say!(
+        lang,
+        "'{scheme}' is not a kind of repository",
+        "「{scheme}」はリポジトリーの種類ではありません"
+    )
 }
 
-fn parameter(lang: Lang, fault: &UrlFault) -> String {
-    match fault {
-        UrlFault::UnknownParameter {
-            scheme,
-            parameter,
-            known,
-        } => {
-            let known = known.join(", ");
-            say!(
-                lang,
-                "{scheme}: has no parameter '{parameter}', but {known}",
-                "{scheme}: にパラメーター「{parameter}」はありません (使えるもの: {known})"
-            )
-        }
-        UrlFault::RepeatedParameter { parameter } => say!(
-            lang,
-            "'{parameter}' is given twice",
-            "「{parameter}」が 2 回指定されています"
-        ),
-        UrlFault::Seconds { parameter, most } => say!(
-            lang,
-            "'{parameter}' is a number of seconds, from 1 to {most}",
-            "「{parameter}」には 1 から {most} までの秒数を指定してください"
-        ),
-        UrlFault::Parameter { parameter, detail } => {
-            say!(lang, "'{parameter}': {detail}", "「{parameter}」: {detail}")
-        }
-        UrlFault::Style => say!(
-            lang,
-            "'style' is 'path' or 'virtual'",
-            "「style」には「path」か「virtual」を指定してください"
-        ),
-        other => format!("{other:?}"),
-    }
+fn unknown_scheme(lang: Lang, scheme: &str) -> String {
+    say!(
+        lang,
+        "'{scheme}:' is not known here; use a path, {SCHEMES} or rclone:",
+        "「{scheme}:」には対応していません。パスか、{SCHEMES}, rclone: のどれかを使ってください"
+    )
+}
+
+fn no_name(lang: Lang, scheme: &str) -> String {
+    say!(
+        lang,
+        "after {scheme}:// a name is missing",
+        "{scheme}:// の後に名前がありません"
+    )
+}
+
+fn no_slashes(lang: Lang) -> String {
+    say!(
+        lang,
+        "after the scheme, :// is missing",
+        "スキームの後に :// がありません"
+    )
+}
+
+fn unknown_parameter(lang: Lang, scheme: &str, parameter: &str, known: &[String]) -> String {
+    let known = known.join(", ");
+    say!(
+        lang,
+        "{scheme}: has no parameter '{parameter}', but {known}",
+        "{scheme}: にパラメーター「{parameter}」はありません (使えるもの: {known})"
+    )
+}
+
+fn repeated_parameter(lang: Lang, parameter: &str) -> String {
+    say!(
+        lang,
+        "'{parameter}' is given twice",
+        "「{parameter}」が 2 回指定されています"
+    )
+}
+
+fn seconds(lang: Lang, parameter: &str, most: u64) -> String {
+    say!(
+        lang,
+        "'{parameter}' is a number of seconds, from 1 to {most}",
+        "「{parameter}」には 1 から {most} までの秒数を指定してください"
+    )
+}
+
+fn bad_parameter(lang: Lang, parameter: &str, detail: &str) -> String {
+    say!(lang, "'{parameter}': {detail}", "「{parameter}」: {detail}")
+}
+
+fn style(lang: Lang) -> String {
+    say!(
+        lang,
+        "'style' is 'path' or 'virtual'",
+        "「style」には「path」か「virtual」を指定してください"
+    )
 }

@@ -6,8 +6,9 @@ use super::restore::metadata;
 use super::store::store_error;
 use crate::catalogue::{Lang, Noun, count, say};
 use crate::text::{short, time};
-use ::engine::problem::{ClockWarning, Warning};
+use ::engine::problem::{ClockWarning, Warning, WrongSize};
 use ::engine::{Error, SessionId, StoreError};
+use std::path::Path;
 
 pub(super) fn warning(lang: Lang, warning: &Warning) -> String {
     match warning {
@@ -19,28 +20,34 @@ pub(super) fn warning(lang: Lang, warning: &Warning) -> String {
         Warning::MissingUnknown(error) => missing_unknown(lang, error),
         Warning::ReadNotNoted(error) => read_not_noted(lang, error),
         Warning::SnapshotsGone(ids) => snapshots_gone(lang, ids),
+        Warning::LeftInPlace { name } => left_in_place(lang, name),
         Warning::Metadata(part, errno) => metadata(lang, part, *errno),
         Warning::Clock(warning) => clock_warning(lang, warning),
-        Warning::PackSize(_)
-        | Warning::MorePacks { .. }
-        | Warning::MoreBare { .. }
-        | Warning::Unfinished { .. }
-        | Warning::RestoreLeftovers { .. }
-        | Warning::DumpLeftovers { .. }
-        | Warning::FromReplica { .. } => counted(lang, warning),
-        Warning::NotFollowing { .. }
-        | Warning::TwoMachines { .. }
-        | Warning::Gaps { .. }
-        | Warning::NoSuchTags(_)
-        | Warning::SameMachineId { .. } => of_snapshots(lang, warning),
-        Warning::BeingReplicated
-        | Warning::SegmentIgnored
-        | Warning::MountGone
-        | Warning::NotArchived
-        | Warning::ForeignSlot
-        | Warning::PackUnneeded
-        | Warning::IncompleteAtBackup
-        | Warning::ChangedAtBackup => plain(lang, warning).to_string(),
+        Warning::PackSize(size) => pack_size(lang, size),
+        Warning::MorePacks { packs } => more_packs(lang, *packs),
+        Warning::MoreBare { sources } => more_bare(lang, *sources),
+        Warning::Unfinished { files } => unfinished(lang, *files),
+        Warning::RestoreLeftovers { files } => restore_leftovers(lang, *files),
+        Warning::RestorePartials { files } => restore_partials(lang, *files),
+        Warning::DumpLeftovers { files } => dump_leftovers(lang, *files),
+        Warning::FromReplica { chunks, replica } => from_replica(lang, *chunks, replica),
+        Warning::NotFollowing { before } => not_following(lang, *before),
+        Warning::TwoMachines { other } => two_machines(lang, *other),
+        Warning::Gaps { snapshots, host } => gaps(lang, *snapshots, host),
+        Warning::NoSuchTags(tags) => no_such_tags(lang, tags),
+        Warning::SameMachineId {
+            snapshot,
+            host,
+            machine_file,
+        } => same_machine_id(lang, *snapshot, host, machine_file),
+        Warning::BeingReplicated => being_replicated(lang).to_string(),
+        Warning::SegmentIgnored => segment_ignored(lang).to_string(),
+        Warning::MountGone => mount_gone(lang).to_string(),
+        Warning::NotArchived => not_archived(lang).to_string(),
+        Warning::ForeignSlot => foreign_slot(lang).to_string(),
+        Warning::PackUnneeded => pack_unneeded(lang).to_string(),
+        Warning::IncompleteAtBackup => incomplete_at_backup(lang).to_string(),
+        Warning::ChangedAtBackup => changed_at_backup(lang).to_string(),
     }
 }
 
@@ -119,135 +126,185 @@ fn snapshots_gone(lang: Lang, ids: &[SessionId]) -> String {
     )
 }
 
-fn counted(lang: Lang, warning: &Warning) -> String {
-    match warning {
-        Warning::PackSize(size) => {
-            let (found, indexed) = (size.listed, size.indexed);
-            say!(
-                lang,
-                "it is damaged: it has {found} bytes, but the index says {indexed}. A backup stores again what the \
-                 source still has of it",
-                "破損しています。{found} バイトありますが、索引では {indexed} バイトです。元のファイルが残っているものは、\
-                 次のバックアップで保存し直されます"
-            )
-        }
-        Warning::MorePacks { packs } => say!(
-            lang,
-            "{packs} more are damaged; 'dedup check' names them",
-            "ほかに {packs} 個が破損しています。'dedup check' で調べられます"
-        ),
-        Warning::MoreBare { sources } => say!(
-            lang,
-            "{sources} more sources are symbolic links, devices or FIFOs, and saved as such",
-            "ほかに {sources} 個のシンボリックリンク、デバイス、FIFO を、そのものとして保存しました"
-        ),
-        Warning::Unfinished { files } => say!(
-            lang,
-            "{files} files named .dedup-restore-... or .dedup-dump-... were not backed up: a restore or dump \
-             there has not ended; the next one there removes what one that died has left",
-            "名前が .dedup-restore-... か .dedup-dump-... のファイル {files} 個はバックアップしていません。復元か取り出しが\
-             終わっていません。異常終了したものが残したファイルは、次にそこで実行したときに削除されます"
-        ),
-        Warning::RestoreLeftovers { files } => say!(
-            lang,
-            "an earlier restore did not end: {files} unfinished files of it were removed",
-            "前の復元が終わっていなかったため、書きかけのファイル {files} 個を削除しました"
-        ),
-        Warning::DumpLeftovers { files } => say!(
-            lang,
-            "an earlier dump did not end: {files} unfinished files of it were removed",
-            "前の取り出しが終わっていなかったため、書きかけのファイル {files} 個を削除しました"
-        ),
-        Warning::FromReplica { chunks, replica } => say!(
-            lang,
-            "{chunks} chunks that are lost, damaged or out of reach here came from {replica}",
-            "ここでは失われたか、破損したか、読み取れないチャンク {chunks} 個を {replica} から取得しました"
-        ),
-        other => format!("{other:?}"),
-    }
+fn pack_size(lang: Lang, size: &WrongSize) -> String {
+    let (found, indexed) = (size.listed, size.indexed);
+    say!(
+        lang,
+        "it is damaged: it has {found} bytes, but the index says {indexed}. A backup stores again what the \
+         source still has of it",
+        "破損しています。{found} バイトありますが、索引では {indexed} バイトです。元のファイルが残っているものは、\
+         次のバックアップで保存し直されます"
+    )
 }
 
-fn of_snapshots(lang: Lang, warning: &Warning) -> String {
-    match warning {
-        Warning::NotFollowing { before } => say!(
-            lang,
-            "it does not follow {before}, which has the number before",
-            "1 つ前の番号を持つ {before} に続いていません"
-        ),
-        Warning::TwoMachines { other } => say!(
-            lang,
-            "it and {other} were made by two machines with the same id: if one is a clone of the other, delete \
-             dedup's file 'machine' in the state directory of one of them",
-            "これと {other} は、同じ ID を持つ 2 台のコンピューターで作られました。片方がもう片方の複製であれば、\
-             どちらか 1 台の状態ディレクトリーにある dedup のファイル「machine」を削除してください"
-        ),
-        Warning::Gaps { snapshots, host } => say!(
-            lang,
-            "{snapshots} snapshots of host {host} between others are gone, and nobody removed them",
-            "ホスト {host} の途中のスナップショット {snapshots} 個が、だれも削除していないのになくなっています"
-        ),
-        Warning::NoSuchTags(tags) => {
-            let tags = tags.join(",");
-            say!(
-                lang,
-                "--keep-tag {tags}: no snapshot has these tags",
-                "--keep-tag {tags}: これらのタグを持つスナップショットはありません"
-            )
-        }
-        Warning::SameMachineId {
-            snapshot,
-            host,
-            machine_file,
-        } => {
-            let (id, file) = (id(*snapshot), machine_file.display());
-            say!(
-                lang,
-                "snapshot {id} of host {host} was made by a machine with the same id as this one. If one is a clone \
-                 of the other, delete {file} on one of them; if this machine's files were restored from a backup, \
-                 nothing is wrong",
-                "ホスト {host} のスナップショット {id} は、このコンピューターと同じ ID を持つコンピューターで作られました。\
-                 片方がもう片方の複製であれば、どちらか 1 台で {file} を削除してください。このコンピューターのファイルを\
-                 バックアップから復元したのであれば、問題ありません"
-            )
-        }
-        other => format!("{other:?}"),
-    }
+fn more_packs(lang: Lang, packs: usize) -> String {
+    say!(
+        lang,
+        "{packs} more are damaged; 'dedup check' names them",
+        "ほかに {packs} 個が破損しています。'dedup check' で調べられます"
+    )
 }
 
-fn plain(lang: Lang, warning: &Warning) -> &'static str {
-    let (en, ja) = match warning {
-        Warning::BeingReplicated => ("another run is replicating it", "別の実行が複製しています"),
-        Warning::SegmentIgnored => (
-            "damaged, and ignored by this run; 'dedup repair index' repairs it",
-            "破損しているため、今回は使いません。'dedup repair index' で修復できます",
-        ),
-        Warning::MountGone => (
-            "a file system was mounted here, and the directory is gone",
-            "ここにはファイルシステムがマウントされていましたが、ディレクトリーがなくなっています",
-        ),
-        Warning::NotArchived => (
-            "not in the archive, which has no place for it",
-            "この種類のものはアーカイブに入れられません",
-        ),
-        Warning::ForeignSlot => (
-            "no slot of this repository: left by an 'init' that was interrupted, or damaged",
-            "このリポジトリーの鍵スロットではありません。中断した 'init' が残したか、破損しています",
-        ),
-        Warning::PackUnneeded => (
-            "it is damaged, and no snapshot needs it: a collection removes it",
-            "破損していますが、どのスナップショットにも必要ありません。ガベージコレクションで削除されます",
-        ),
-        Warning::IncompleteAtBackup => (
-            "it could not be read completely when it was backed up",
-            "バックアップ時に完全には読み取れませんでした",
-        ),
-        Warning::ChangedAtBackup => (
-            "it changed, or could not be read completely, when it was backed up",
-            "バックアップ中に変更されたか、完全には読み取れませんでした",
-        ),
-        _ => ("", ""),
-    };
-    lang.pick(en, ja)
+fn more_bare(lang: Lang, sources: usize) -> String {
+    say!(
+        lang,
+        "{sources} more sources are symbolic links, devices or FIFOs, and saved as such",
+        "ほかに {sources} 個のシンボリックリンク、デバイス、FIFO を、そのものとして保存しました"
+    )
+}
+
+fn unfinished(lang: Lang, files: u64) -> String {
+    say!(
+        lang,
+        "{files} files named .dedup-restore-... or .dedup-dump-... were not backed up: a restore or dump \
+         there has not ended; the next one there removes what one that died has left",
+        "名前が .dedup-restore-... か .dedup-dump-... のファイル {files} 個はバックアップしていません。復元か取り出しが\
+         終わっていません。異常終了したものが残したファイルは、次にそこで実行したときに削除されます"
+    )
+}
+
+fn left_in_place(lang: Lang, name: &[u8]) -> String {
+    let name = name.escape_ascii();
+    say!(
+        lang,
+        "an earlier restore of it in place did not end: what there is of it is named {name}, in the same directory; \
+         restore it again to complete it",
+        "前の上書き復元が終わっていません。途中のものは、同じディレクトリーの {name} です。もう一度復元すると完成します"
+    )
+}
+
+fn restore_partials(lang: Lang, files: u64) -> String {
+    say!(
+        lang,
+        "{files} large files are incomplete and kept under temporary names: restore to the same place again to \
+         continue them",
+        "大きなファイル {files} 個は途中までで、一時的な名前で残っています。同じ場所にもう一度復元すると続きから始まります"
+    )
+}
+
+fn restore_leftovers(lang: Lang, files: u64) -> String {
+    say!(
+        lang,
+        "an earlier restore did not end: {files} unfinished files of it were removed",
+        "前の復元が終わっていなかったため、書きかけのファイル {files} 個を削除しました"
+    )
+}
+
+fn dump_leftovers(lang: Lang, files: u64) -> String {
+    say!(
+        lang,
+        "an earlier dump did not end: {files} unfinished files of it were removed",
+        "前の取り出しが終わっていなかったため、書きかけのファイル {files} 個を削除しました"
+    )
+}
+
+fn from_replica(lang: Lang, chunks: u64, replica: &str) -> String {
+    say!(
+        lang,
+        "{chunks} chunks that are lost, damaged or out of reach here came from {replica}",
+        "ここでは失われたか、破損したか、読み取れないチャンク {chunks} 個を {replica} から取得しました"
+    )
+}
+
+fn not_following(lang: Lang, before: SessionId) -> String {
+    say!(
+        lang,
+        "it does not follow {before}, which has the number before",
+        "1 つ前の番号を持つ {before} に続いていません"
+    )
+}
+
+fn two_machines(lang: Lang, other: SessionId) -> String {
+    say!(
+        lang,
+        "it and {other} were made by two machines with the same id: if one is a clone of the other, delete \
+         dedup's file 'machine' in the state directory of one of them",
+        "これと {other} は、同じ ID を持つ 2 台のコンピューターで作られました。片方がもう片方の複製であれば、\
+         どちらか 1 台の状態ディレクトリーにある dedup のファイル「machine」を削除してください"
+    )
+}
+
+fn gaps(lang: Lang, snapshots: u64, host: &str) -> String {
+    say!(
+        lang,
+        "{snapshots} snapshots of host {host} between others are gone, and nobody removed them",
+        "ホスト {host} の途中のスナップショット {snapshots} 個が、だれも削除していないのになくなっています"
+    )
+}
+
+fn no_such_tags(lang: Lang, tags: &[String]) -> String {
+    let tags = tags.join(",");
+    say!(
+        lang,
+        "--keep-tag {tags}: no snapshot has these tags",
+        "--keep-tag {tags}: これらのタグを持つスナップショットはありません"
+    )
+}
+
+fn same_machine_id(lang: Lang, snapshot: SessionId, host: &str, machine_file: &Path) -> String {
+    let (id, file) = (id(snapshot), machine_file.display());
+    say!(
+        lang,
+        "snapshot {id} of host {host} was made by a machine with the same id as this one. If one is a clone \
+         of the other, delete {file} on one of them; if this machine's files were restored from a backup, \
+         nothing is wrong",
+        "ホスト {host} のスナップショット {id} は、このコンピューターと同じ ID を持つコンピューターで作られました。\
+         片方がもう片方の複製であれば、どちらか 1 台で {file} を削除してください。このコンピューターのファイルを\
+         バックアップから復元したのであれば、問題ありません"
+    )
+}
+
+fn being_replicated(lang: Lang) -> &'static str {
+    lang.pick("another run is replicating it", "別の実行が複製しています")
+}
+
+fn segment_ignored(lang: Lang) -> &'static str {
+    lang.pick(
+        "damaged, and ignored by this run; 'dedup repair index' repairs it",
+        "破損しているため、今回は使いません。'dedup repair index' で修復できます",
+    )
+}
+
+fn mount_gone(lang: Lang) -> &'static str {
+    lang.pick(
+        "a file system was mounted here, and the directory is gone",
+        "ここにはファイルシステムがマウントされていましたが、ディレクトリーがなくなっています",
+    )
+}
+
+fn not_archived(lang: Lang) -> &'static str {
+    lang.pick(
+        "not in the archive, which has no place for it",
+        "この種類のものはアーカイブに入れられません",
+    )
+}
+
+fn foreign_slot(lang: Lang) -> &'static str {
+    lang.pick(
+        "no slot of this repository: left by an 'init' that was interrupted, or damaged",
+        "このリポジトリーの鍵スロットではありません。中断した 'init' が残したか、破損しています",
+    )
+}
+
+fn pack_unneeded(lang: Lang) -> &'static str {
+    lang.pick(
+        "it is damaged, and no snapshot needs it: a collection removes it",
+        "破損していますが、どのスナップショットにも必要ありません。ガベージコレクションで削除されます",
+    )
+}
+
+fn incomplete_at_backup(lang: Lang) -> &'static str {
+    lang.pick(
+        "it could not be read completely when it was backed up",
+        "バックアップ時に完全には読み取れませんでした",
+    )
+}
+
+fn changed_at_backup(lang: Lang) -> &'static str {
+    lang.pick(
+        "it changed, or could not be read completely, when it was backed up",
+        "バックアップ中に変更されたか、完全には読み取れませんでした",
+    )
 }
 
 fn clock_warning(lang: Lang, warning: &ClockWarning) -> String {

@@ -240,6 +240,16 @@ pub fn skipped_equal(lang: Lang, files: u64, bytes: u64, dry_run: bool) -> Strin
     }
 }
 
+/// What was in the target where it belongs, so that it was not fetched.
+pub fn reused(lang: Lang, bytes: u64) -> String {
+    let bytes = format_bytes(bytes);
+    say!(
+        lang,
+        "Found {bytes} of it in the target",
+        "そのうち {bytes} は復元先にありました"
+    )
+}
+
 /// What the target had and the snapshot has not.
 pub fn deleted(lang: Lang, files: u64, dry_run: bool) -> String {
     let files = count(lang, files, Noun::File);

@@ -3,6 +3,7 @@
 mod labels;
 mod restoring;
 mod setting_up;
+mod space;
 
 pub use labels::Labels;
 pub use restoring::*;
@@ -11,6 +12,7 @@ pub use setting_up::{
     removing_destination, setting_label, settings_title, source_missing, test_failed, test_sent,
     token_revoked, unreadable_folders, upkeep_title, would_stay,
 };
+pub use space::*;
 
 use crate::catalogue::{Lang, Noun, count, say};
 use crate::settings::schedule::{Days, Schedule};
@@ -25,6 +27,24 @@ pub fn listening(lang: Lang, url: &str) -> String {
         lang,
         "Console: {url} (Ctrl-C ends it)",
         "コンソール: {url} (Ctrl-C で終了)"
+    )
+}
+
+/// Answered to a request without TLS.
+pub fn tls_only(lang: Lang) -> String {
+    say!(
+        lang,
+        "The console answers by TLS only: write https:// in front of its address.\n",
+        "コンソールは TLS でだけ応答します。アドレスの先頭を https:// にしてください。\n"
+    )
+}
+
+/// Another password was typed.
+pub fn password_set(lang: Lang) -> String {
+    say!(
+        lang,
+        "The console has a new password. Whoever is logged in stays so until the console is started again.",
+        "コンソールのパスワードを変更しました。ログイン中の利用者は、コンソールを再起動するまでそのままです。"
     )
 }
 

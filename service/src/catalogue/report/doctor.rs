@@ -1,5 +1,6 @@
 //! What `doctor` found: for each finding what it means, and what to do.
 
+mod certificate;
 mod proofs;
 
 use super::runs::status;
@@ -48,6 +49,7 @@ fn what(lang: Lang, found: &Diagnosis) -> String {
         | Diagnosis::SetNeverRan
         | Diagnosis::SetOverdue { .. }
         | Diagnosis::SetFailed { .. } => of_set(lang, found),
+        Diagnosis::Certificate(state) => certificate::found(lang, state),
         Diagnosis::Space { disk } | Diagnosis::SpaceLow { disk } | Diagnosis::SpaceOut { disk } => {
             room(lang, *disk)
         }
@@ -290,6 +292,11 @@ fn of_remote(lang: Lang, found: &Diagnosis) -> String {
             "it can be reached, but opening it needs a typed password, so scheduled runs fail",
             "見つかりましたが、パスワードを入力する人がいないと開けません"
         ),
+        Diagnosis::RemoteAppendOnly => say!(
+            lang,
+            "append-only: this machine removes nothing from it",
+            "append-only の設定です。このコンピューターからは何も削除しません"
+        ),
         Diagnosis::RemoteIsAnother => say!(
             lang,
             "this is another repository than the one that this machine knows: another disk may be mounted",
@@ -399,6 +406,7 @@ fn machine_advice(found: &Diagnosis) -> Option<(&'static str, &'static str)> {
             "'dedup status' says why; 'dedup notify test' tries each channel",
             "'dedup status' で理由を、'dedup notify test' で各送信先を確かめてください",
         ),
+        Diagnosis::Certificate(state) => return certificate::advice(state),
         _ => return None,
     })
 }
@@ -418,8 +426,8 @@ fn remote_advice(lang: Lang, found: &Diagnosis, name: &str) -> Option<String> {
             .to_string(),
         Diagnosis::RemoteBehind { .. } => say!(
             lang,
-            "the next run brings it up to date; 'dedup replicate {name}' does so now",
-            "次の実行で追いつきます。'dedup replicate {name}' ですぐに追いつかせます"
+            "the next run brings it up to date; 'dedup replicate --to {name}' does so now",
+            "次の実行で追いつきます。'dedup replicate --to {name}' ですぐに追いつかせます"
         ),
         Diagnosis::RemoteWeak { .. } => lang
             .pick(

@@ -76,6 +76,11 @@ fn verdict(lang: Lang, different: u64, problems: ProblemCounts) -> String {
             "Everything was restored as it was backed up, but for what is named above",
             "上に示したもの以外は、すべてバックアップしたとおりに復元できました"
         ),
+        (_, _) if problems.damage == 0 => say!(
+            lang,
+            "{paths} could not be restored as backed up, named above",
+            "{paths}をバックアップしたとおりに復元できませんでした (上に示したもの)"
+        ),
         (_, _) => say!(
             lang,
             "{paths} could not be restored as backed up, named above. 'dedup check --read-data' shows what is damaged",

@@ -10,6 +10,7 @@ pub mod console;
 pub mod damage;
 pub mod doctor;
 pub mod drill;
+pub mod expiry;
 pub mod keys;
 pub mod notify;
 pub mod purge;
@@ -23,6 +24,7 @@ pub mod snapshots;
 pub mod space;
 pub mod status;
 pub mod takeover;
+pub mod tray;
 
 use super::{Lang, say};
 

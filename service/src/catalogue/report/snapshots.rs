@@ -272,3 +272,30 @@ pub fn copy_summary(lang: Lang, snapshots: u64, read: u64, new: u64, stored: u64
         ),
     }
 }
+
+/// A path with its tags.
+pub fn tagged_path(lang: Lang, host: &str, path: &[u8], tags: &[String]) -> String {
+    let tags: Vec<String> = tags.iter().map(|tag| escape(tag.as_bytes())).collect();
+    let (host, path) = (escape(host.as_bytes()), escape(path));
+    match tags.is_empty() {
+        true => say!(lang, "{host}:{path}  no tags", "{host}:{path}  タグなし"),
+        false => format!("{host}:{path}  [{}]", tags.join(", ")),
+    }
+}
+
+pub fn paths_tagged(lang: Lang, paths: u64, dry_run: bool) -> String {
+    let what = count(lang, paths, Noun::Path);
+    match (paths, dry_run) {
+        (0, _) => say!(lang, "Nothing to change", "変更するものはありません"),
+        (_, true) => say!(
+            lang,
+            "Dry run: the tags of {what} would change",
+            "試しの実行: {what}のタグが変わります"
+        ),
+        (_, false) => say!(lang, "Changed the tags of {what}", "{what}のタグを変更しました"),
+    }
+}
+
+pub fn no_tagged_paths(lang: Lang) -> String {
+    say!(lang, "No path has a tag", "タグの付いたパスはありません")
+}

@@ -38,6 +38,11 @@ pub fn remote_columns(lang: Lang) -> [&'static str; 11] {
     }
 }
 
+/// A remote from which this machine removes nothing.
+pub fn append_only(lang: Lang, name: &str) -> String {
+    say!(lang, "{name} (append-only)", "{name} (追記のみ)")
+}
+
 /// A drill that found differences, and when.
 pub fn failed_drill(lang: Lang, day: &str) -> String {
     say!(lang, "{day} FAILED", "{day} 失敗")

@@ -3,7 +3,7 @@
 use super::object::joined;
 use super::store_error;
 use crate::catalogue::{Lang, os_error, say};
-use engine::error::store::{Cause, Foreign, Obstacle};
+use engine::error::store::{Cause, Foreign, IoError, Obstacle};
 use std::io;
 
 pub(crate) fn io_error(lang: Lang, error: &io::Error) -> String {
@@ -29,147 +29,194 @@ fn cause(lang: Lang, cause: &Cause) -> String {
         Cause::Detail(detail) => detail.clone(),
         Cause::Foreign(foreign) => self::foreign(lang, foreign),
         Cause::Store(error) => store_error(lang, error),
-        Cause::NotInstalled
-        | Cause::StarterEnded
-        | Cause::NotStarted { .. }
-        | Cause::NoPipes { .. }
-        | Cause::NotReady { .. }
-        | Cause::Program { .. } => program(lang, cause),
-        Cause::NoLength
-        | Cause::AnswerTooLong
-        | Cause::ListingUnparsable { .. }
-        | Cause::Answered { .. }
-        | Cause::ConnectionClosed
-        | Cause::Stalled { .. }
-        | Cause::NotConnected { .. }
-        | Cause::ClockSkew { .. }
-        | Cause::Retried { .. }
-        | Cause::NetworkThreads(_)
-        | Cause::ServerFull => network(lang, cause),
-        Cause::NotARegularFile
-        | Cause::BrokenLink
-        | Cause::SyncFailed
-        | Cause::StagingVolatile
-        | Cause::StagedRemoved
-        | Cause::Exists
-        | Cause::FolderMissing
-        | Cause::Interrupted
-        | Cause::Crashed => plain(lang, cause).to_string(),
-    }
-}
-
-fn plain(lang: Lang, cause: &Cause) -> &'static str {
-    let (en, ja) = match cause {
-        Cause::NotARegularFile => ("not a regular file", "通常のファイルではありません"),
-        Cause::BrokenLink => (
-            "a symbolic link that leads to no file",
-            "リンク先のファイルがないシンボリックリンクです",
-        ),
-        Cause::SyncFailed => (
-            "an earlier sync of a folder failed; what it covered may be lost",
-            "前回のフォルダーの同期に失敗しました。対象の内容が失われたかもしれません",
-        ),
-        Cause::StagingVolatile => (
-            "what is written there is removed at once",
-            "そこに書き込んだものはすぐに削除されます",
-        ),
-        Cause::StagedRemoved => (
-            "another process removed what was being written",
-            "書き込み中のファイルをほかのプロセスが削除しました",
-        ),
-        Cause::Exists => ("it exists", "すでに存在します"),
-        Cause::FolderMissing => (
-            "the repository's folder is missing",
-            "リポジトリーのフォルダーがありません",
-        ),
-        Cause::Crashed => ("simulated crash", "模擬クラッシュ"),
-        Cause::Interrupted => ("interrupted", "中断されました"),
-        _ => ("", ""),
-    };
-    lang.pick(en, ja)
-}
-
-fn program(lang: Lang, cause: &Cause) -> String {
-    match cause {
-        Cause::NotStarted { program, error } => {
-            let why = io_error(lang, error);
-            say!(
-                lang,
-                "start {program}: {why}",
-                "{program} を起動できません: {why}"
-            )
-        }
-        Cause::NoPipes { program } => say!(
-            lang,
-            "{program} has no pipes",
-            "{program} につながるパイプがありません"
-        ),
-        Cause::NotReady { program } => say!(lang, "{program} does not start", "{program} が起動しません"),
-        Cause::Program { program, said } => format!("{program}: {}", self::cause(lang, said)),
-        Cause::StarterEnded => say!(
-            lang,
-            "the thread that starts programs has ended",
-            "プログラムを起動するスレッドが終了しています"
-        ),
-        Cause::NotInstalled => say!(
-            lang,
-            "it is not installed, or not in a directory of PATH",
-            "インストールされていないか、PATH のディレクトリーにありません"
-        ),
-        other => format!("{other:?}"),
-    }
-}
-
-fn network(lang: Lang, cause: &Cause) -> String {
-    match cause {
-        Cause::NoLength => say!(
-            lang,
-            "the server does not say how long it is",
-            "サーバーが長さを返しません"
-        ),
-        Cause::AnswerTooLong => say!(
-            lang,
-            "the server's answer is too long",
-            "サーバーの応答が長すぎます"
-        ),
-        Cause::ListingUnparsable { detail } => say!(
-            lang,
-            "the server's listing can't be parsed: {detail}",
-            "サーバーの一覧を解釈できません: {detail}"
-        ),
+        Cause::NotInstalled => not_installed(lang),
+        Cause::StarterEnded => starter_ended(lang),
+        Cause::NotStarted { program, error } => not_started(lang, program, error),
+        Cause::NoPipes { program } => no_pipes(lang, program),
+        Cause::NotReady { program } => not_ready(lang, program),
+        Cause::Program { program, said } => of_program(lang, program, said),
+        Cause::NoLength => no_length(lang),
+        Cause::AnswerTooLong => answer_too_long(lang),
+        Cause::ListingUnparsable { detail } => listing_unparsable(lang, detail),
         Cause::Answered { status, detail } => answered(lang, status, detail),
-        Cause::Stalled { seconds } => say!(
-            lang,
-            "nothing moved for {seconds} s",
-            "{seconds} 秒間データが流れませんでした"
-        ),
-        Cause::NotConnected { host, port, detail } => say!(
-            lang,
-            "connect to {host}:{port}: {detail}",
-            "{host}:{port} に接続できません: {detail}"
-        ),
-        Cause::ClockSkew { detail } => say!(
-            lang,
-            "this machine's clock and the server's differ: set the clock ({detail})",
-            "このコンピューターとサーバーの時計がずれています。時計を合わせてください ({detail})"
-        ),
+        Cause::ConnectionClosed => connection_closed(lang),
+        Cause::Stalled { seconds } => stalled(lang, *seconds),
+        Cause::NotConnected { host, port, detail } => not_connected(lang, host, *port, detail),
+        Cause::ClockSkew { detail } => clock_skew(lang, detail),
         Cause::Retried { tries, seconds, last } => retried(lang, *tries, *seconds, &io_error(lang, last)),
-        Cause::NetworkThreads(why) => {
-            let why = self::cause(lang, why);
-            say!(
-                lang,
-                "start the network threads: {why}",
-                "通信用のスレッドを開始できません: {why}"
-            )
-        }
-        Cause::ServerFull => say!(
-            lang,
-            "the server's disk is full",
-            "サーバーのディスクに空きがありません"
-        ),
-        Cause::ConnectionClosed => say!(lang, "the connection was closed", "接続が閉じられました"),
-        other => format!("{other:?}"),
+        Cause::NetworkThreads(why) => network_threads(lang, why),
+        Cause::ServerFull => server_full(lang),
+        Cause::NotARegularFile => not_a_regular_file(lang).to_string(),
+        Cause::BrokenLink => broken_link(lang).to_string(),
+        Cause::SyncFailed => sync_failed(lang).to_string(),
+        Cause::StagingVolatile => staging_volatile(lang).to_string(),
+        Cause::StagedRemoved => staged_removed(lang).to_string(),
+        Cause::Exists => exists(lang).to_string(),
+        Cause::FolderMissing => folder_missing(lang).to_string(),
+        Cause::Interrupted => interrupted(lang).to_string(),
+        Cause::Crashed => crashed(lang).to_string(),
     }
+}
+
+fn not_a_regular_file(lang: Lang) -> &'static str {
+    lang.pick("not a regular file", "通常のファイルではありません")
+}
+
+fn broken_link(lang: Lang) -> &'static str {
+    lang.pick(
+        "a symbolic link that leads to no file",
+        "リンク先のファイルがないシンボリックリンクです",
+    )
+}
+
+fn sync_failed(lang: Lang) -> &'static str {
+    lang.pick(
+        "an earlier sync of a folder failed; what it covered may be lost",
+        "前回のフォルダーの同期に失敗しました。対象の内容が失われたかもしれません",
+    )
+}
+
+fn staging_volatile(lang: Lang) -> &'static str {
+    lang.pick(
+        "what is written there is removed at once",
+        "そこに書き込んだものはすぐに削除されます",
+    )
+}
+
+fn staged_removed(lang: Lang) -> &'static str {
+    lang.pick(
+        "another process removed what was being written",
+        "書き込み中のファイルをほかのプロセスが削除しました",
+    )
+}
+
+fn exists(lang: Lang) -> &'static str {
+    lang.pick("it exists", "すでに存在します")
+}
+
+fn folder_missing(lang: Lang) -> &'static str {
+    lang.pick(
+        "the repository's folder is missing",
+        "リポジトリーのフォルダーがありません",
+    )
+}
+
+fn crashed(lang: Lang) -> &'static str {
+    lang.pick("simulated crash", "模擬クラッシュ")
+}
+
+fn interrupted(lang: Lang) -> &'static str {
+    lang.pick("interrupted", "中断されました")
+}
+
+fn not_started(lang: Lang, program: &str, error: &IoError) -> String {
+    let why = io_error(lang, error);
+    say!(
+        lang,
+        "start {program}: {why}",
+        "{program} を起動できません: {why}"
+    )
+}
+
+fn no_pipes(lang: Lang, program: &str) -> String {
+    say!(
+        lang,
+        "{program} has no pipes",
+        "{program} につながるパイプがありません"
+    )
+}
+
+fn not_ready(lang: Lang, program: &str) -> String {
+    say!(lang, "{program} does not start", "{program} が起動しません")
+}
+
+fn of_program(lang: Lang, program: &str, said: &Cause) -> String {
+    format!("{program}: {}", self::cause(lang, said))
+}
+
+fn starter_ended(lang: Lang) -> String {
+    say!(
+        lang,
+        "the thread that starts programs has ended",
+        "プログラムを起動するスレッドが終了しています"
+    )
+}
+
+fn not_installed(lang: Lang) -> String {
+    say!(
+        lang,
+        "it is not installed, or not in a directory of PATH",
+        "インストールされていないか、PATH のディレクトリーにありません"
+    )
+}
+
+fn no_length(lang: Lang) -> String {
+    say!(
+        lang,
+        "the server does not say how long it is",
+        "サーバーが長さを返しません"
+    )
+}
+
+fn answer_too_long(lang: Lang) -> String {
+    say!(
+        lang,
+        "the server's answer is too long",
+        "サーバーの応答が長すぎます"
+    )
+}
+
+fn listing_unparsable(lang: Lang, detail: &str) -> String {
+    say!(
+        lang,
+        "the server's listing can't be parsed: {detail}",
+        "サーバーの一覧を解釈できません: {detail}"
+    )
+}
+
+fn stalled(lang: Lang, seconds: u64) -> String {
+    say!(
+        lang,
+        "nothing moved for {seconds} s",
+        "{seconds} 秒間データが流れませんでした"
+    )
+}
+
+fn not_connected(lang: Lang, host: &str, port: u16, detail: &str) -> String {
+    say!(
+        lang,
+        "connect to {host}:{port}: {detail}",
+        "{host}:{port} に接続できません: {detail}"
+    )
+}
+
+fn clock_skew(lang: Lang, detail: &str) -> String {
+    say!(
+        lang,
+        "this machine's clock and the server's differ: set the clock ({detail})",
+        "このコンピューターとサーバーの時計がずれています。時計を合わせてください ({detail})"
+    )
+}
+
+fn network_threads(lang: Lang, why: &Cause) -> String {
+    let why = self::cause(lang, why);
+    say!(
+        lang,
+        "start the network threads: {why}",
+        "通信用のスレッドを開始できません: {why}"
+    )
+}
+
+fn server_full(lang: Lang) -> String {
+    say!(
+        lang,
+        "the server's disk is full",
+        "サーバーのディスクに空きがありません"
+    )
+}
+
+fn connection_closed(lang: Lang) -> String {
+    say!(lang, "the connection was closed", "接続が閉じられました")
 }
 
 fn foreign(lang: Lang, Foreign { place, owner, user }: &Foreign) -> String {

@@ -7,21 +7,32 @@ use super::invalid::invalid;
 use super::tree::tree_feature;
 use crate::catalogue::{Lang, say};
 use engine::StoreError;
-use engine::error::store::{Feature, IndexFault, Object, Operation, Refusal, Task, Unreadable};
+use engine::error::store::{
+    Feature, Flaw, IndexFault, IoError, Object, Operation, Refusal, Task, Unreadable,
+};
 use engine::units::format_bytes;
 use io::io_error;
 use object::{attempt, flaw, joined, object};
+use std::path::Path;
 
 /// What happened and to what, without advice.
 pub fn store_error(lang: Lang, error: &StoreError) -> String {
     match error {
-        StoreError::Missing { .. }
-        | StoreError::Corrupt { .. }
-        | StoreError::Unreadable { .. }
-        | StoreError::NoSpace { .. }
-        | StoreError::TooManyOpen { .. }
-        | StoreError::Remote { .. }
-        | StoreError::Local { .. } => of_object(lang, error),
+        StoreError::Missing { object } => missing_object(lang, object),
+        StoreError::Corrupt { object, flaw } => corrupt_object(lang, object, flaw),
+        StoreError::Unreadable { object, cause } => unreadable_object(lang, object, cause),
+        StoreError::NoSpace { object } => no_space(lang, object),
+        StoreError::TooManyOpen { object, limit } => too_many_open(lang, object, *limit),
+        StoreError::Remote {
+            operation,
+            object,
+            source,
+        } => remote(lang, *operation, object, source),
+        StoreError::Local {
+            operation,
+            path,
+            source,
+        } => local(lang, *operation, path, source),
         StoreError::OverQuota { used, quota } => {
             let (used, quota) = (format_bytes(*used), format_bytes(*quota));
             say!(
@@ -42,10 +53,10 @@ pub fn store_error(lang: Lang, error: &StoreError) -> String {
         ),
         StoreError::WrongKey => say!(lang, "wrong password or key", "パスワードか鍵が違います"),
         StoreError::NewerFormat(feature) => newer(lang, feature),
-        StoreError::Thread(_)
-        | StoreError::Random(_)
-        | StoreError::NoMemory { .. }
-        | StoreError::Index(_) => of_machine(lang, error),
+        StoreError::Thread(error) => thread(lang, error),
+        StoreError::Random(error) => random(lang, error),
+        StoreError::NoMemory { task, needed } => no_memory(lang, *task, needed >> 20),
+        StoreError::Index(fault) => index(lang, fault),
         StoreError::Invalid(invalid) => self::invalid(lang, invalid),
         StoreError::Fenced => say!(
             lang,
@@ -61,87 +72,75 @@ pub fn store_error(lang: Lang, error: &StoreError) -> String {
     }
 }
 
-/// What this machine lacks.
-fn of_machine(lang: Lang, error: &StoreError) -> String {
-    match error {
-        StoreError::Thread(error) => {
-            let why = io_error(lang, error);
-            say!(
-                lang,
-                "no thread could be started: {why}",
-                "スレッドを開始できません: {why}"
-            )
-        }
-        StoreError::Random(error) => {
-            let why = io_error(lang, error);
-            say!(
-                lang,
-                "the system gives no random numbers: {why}",
-                "システムから乱数を得られません: {why}"
-            )
-        }
-        StoreError::NoMemory { task, needed } => no_memory(lang, *task, needed >> 20),
-        StoreError::Index(fault) => {
-            let why = index_fault(lang, fault);
-            say!(lang, "local index: {why}", "ローカル索引: {why}")
-        }
-        other => format!("{other:?}"),
-    }
+fn thread(lang: Lang, error: &IoError) -> String {
+    let why = io_error(lang, error);
+    say!(
+        lang,
+        "no thread could be started: {why}",
+        "スレッドを開始できません: {why}"
+    )
 }
 
-fn of_object(lang: Lang, error: &StoreError) -> String {
-    match error {
-        StoreError::Corrupt { object, flaw } => {
-            let (name, why) = (self::object(lang, object), self::flaw(lang, object, flaw));
-            let name_ja = joined(&name, "が破損しています");
-            say!(lang, "{name} is damaged: {why}", "{name_ja}: {why}")
-        }
-        StoreError::Unreadable { object, cause } => {
-            let (name, why) = (self::object(lang, object), unreadable(lang, cause));
-            let name_ja = joined(&name, "を読み取れません");
-            say!(lang, "{name} can't be read: {why}", "{name_ja}: {why}")
-        }
-        StoreError::NoSpace { object } => {
-            let name = self::object(lang, object);
-            let name_ja = joined(&name, "を書き込む空き容量がありません");
-            say!(lang, "no space left while writing {name}", "{name_ja}")
-        }
-        StoreError::Remote {
-            operation,
-            object,
-            source,
-        } => {
-            let name = self::object(lang, object);
-            format!("{}: {}", attempt(lang, *operation, &name), io_error(lang, source))
-        }
-        StoreError::Local {
-            operation,
-            path,
-            source,
-        } => {
-            let path = path.display().to_string();
-            let what = match operation {
-                Operation::WriteIndex if path.is_empty() => self::object::operation(lang, *operation),
-                operation => attempt(lang, *operation, &path),
-            };
-            format!("{what}: {}", io_error(lang, source))
-        }
-        StoreError::TooManyOpen { object, limit } => {
-            let name = self::object(lang, object);
-            let name_ja = joined(&name, "を開けません");
-            say!(
-                lang,
-                "too many open files: {name} could not be opened (the limit is {limit})",
-                "開いているファイルが多すぎるため、{name_ja} (上限は {limit})"
-            )
-        }
-        StoreError::Missing { object } => {
-            let name = self::object(lang, object);
-            let name_ja = joined(&name, "がありません");
-            say!(lang, "{name} is missing", "{name_ja}")
-        }
-        other => format!("{other:?}"),
-    }
+fn random(lang: Lang, error: &IoError) -> String {
+    let why = io_error(lang, error);
+    say!(
+        lang,
+        "the system gives no random numbers: {why}",
+        "システムから乱数を得られません: {why}"
+    )
+}
+
+fn index(lang: Lang, fault: &IndexFault) -> String {
+    let why = index_fault(lang, fault);
+    say!(lang, "local index: {why}", "ローカル索引: {why}")
+}
+
+fn corrupt_object(lang: Lang, object: &Object, flaw: &Flaw) -> String {
+    let (name, why) = (self::object(lang, object), self::flaw(lang, object, flaw));
+    let name_ja = joined(&name, "が破損しています");
+    say!(lang, "{name} is damaged: {why}", "{name_ja}: {why}")
+}
+
+fn unreadable_object(lang: Lang, object: &Object, cause: &Unreadable) -> String {
+    let (name, why) = (self::object(lang, object), unreadable(lang, cause));
+    let name_ja = joined(&name, "を読み取れません");
+    say!(lang, "{name} can't be read: {why}", "{name_ja}: {why}")
+}
+
+fn no_space(lang: Lang, object: &Object) -> String {
+    let name = self::object(lang, object);
+    let name_ja = joined(&name, "を書き込む空き容量がありません");
+    say!(lang, "no space left while writing {name}", "{name_ja}")
+}
+
+fn remote(lang: Lang, operation: Operation, object: &Object, source: &IoError) -> String {
+    let name = self::object(lang, object);
+    format!("{}: {}", attempt(lang, operation, &name), io_error(lang, source))
+}
+
+fn local(lang: Lang, operation: Operation, path: &Path, source: &IoError) -> String {
+    let path = path.display().to_string();
+    let what = match operation {
+        Operation::WriteIndex if path.is_empty() => self::object::operation(lang, operation),
+        operation => attempt(lang, operation, &path),
+    };
+    format!("{what}: {}", io_error(lang, source))
+}
+
+fn too_many_open(lang: Lang, object: &Object, limit: usize) -> String {
+    let name = self::object(lang, object);
+    let name_ja = joined(&name, "を開けません");
+    say!(
+        lang,
+        "too many open files: {name} could not be opened (the limit is {limit})",
+        "開いているファイルが多すぎるため、{name_ja} (上限は {limit})"
+    )
+}
+
+fn missing_object(lang: Lang, object: &Object) -> String {
+    let name = self::object(lang, object);
+    let name_ja = joined(&name, "がありません");
+    say!(lang, "{name} is missing", "{name_ja}")
 }
 
 fn no_memory(lang: Lang, task: Task, needed: u64) -> String {

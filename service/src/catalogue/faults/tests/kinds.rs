@@ -55,7 +55,7 @@ fn usages() -> Vec<Usage> {
 fn refusals() -> Vec<Refusal> {
     every!(
         Refusal;
-        Replicas, KeyInUse;
+        Replicas, KeyInUse, TooManyPathTags, PathTagsBusy;
         Refusal::Protected(_) => Refusal::Protected(session()),
         Refusal::Readable(_) => Refusal::Readable(session()),
         Refusal::PublishedAgain(_) => Refusal::PublishedAgain(session()),
@@ -137,6 +137,7 @@ fn restore_problems() -> Vec<RestoreProblem> {
         RestoreProblem::TooManyBeside { .. } => RestoreProblem::TooManyBeside { most: 9 },
         RestoreProblem::NothingBelow(_) => RestoreProblem::NothingBelow(dry()),
         RestoreProblem::LinkedNotRestored { .. } => RestoreProblem::LinkedNotRestored { first: b"x".to_vec() },
+        RestoreProblem::LeftInPlace { .. } => RestoreProblem::LeftInPlace { name: b"x".to_vec() },
         RestoreProblem::NotRemoved(_) => RestoreProblem::NotRemoved(dry()),
         RestoreProblem::NotDeleted(_) => RestoreProblem::NotDeleted(dry()),
         RestoreProblem::LeftoverNotRemoved(_) => RestoreProblem::LeftoverNotRemoved(dry()),
@@ -227,6 +228,8 @@ fn warnings() -> Vec<Warning> {
         Warning::TwoMachines { .. } => Warning::TwoMachines { other: session() },
         Warning::Gaps { .. } => Warning::Gaps { snapshots: 9, host: x() },
         Warning::RestoreLeftovers { .. } => Warning::RestoreLeftovers { files: 9 },
+        Warning::RestorePartials { .. } => Warning::RestorePartials { files: 9 },
+        Warning::LeftInPlace { .. } => Warning::LeftInPlace { name: b"x".to_vec() },
         Warning::DumpLeftovers { .. } => Warning::DumpLeftovers { files: 9 },
         Warning::FromReplica { .. } => Warning::FromReplica { chunks: 9, replica: x() },
         Warning::NoSuchTags(_) => Warning::NoSuchTags(vec![x()]),

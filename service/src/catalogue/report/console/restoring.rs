@@ -29,6 +29,7 @@ labels! {
         "以前の世代にあってここにないものはありません。";
     more_deleted => "There are more deleted files than are shown. Look at an earlier day to see the others.",
         "削除されたファイルはほかにもあります。前の日を開くと表示できます。";
+    more_entries => "More", "続き";
     still_here => "In this snapshot", "この世代にあるもの";
     download_zip => "Download as ZIP", "ZIP でダウンロード";
 
@@ -55,6 +56,9 @@ labels! {
         "続きは表示していません。全体を見るにはダウンロードしてください。";
     pdf_hint => "Your browser's PDF viewer shows this file. If nothing appears, download it.",
         "ブラウザーの PDF ビューアーで表示します。何も表示されないときはダウンロードしてください。";
+
+    no_pdf_viewer => "This browser has no PDF viewer, or it is turned off. Download the file to open it.",
+        "このブラウザーには PDF ビューアーがないか、無効になっています。ダウンロードして開いてください。";
 
     // Comparisons.
     on_disk_now => "on the disk now", "現在のディスク";

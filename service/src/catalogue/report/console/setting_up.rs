@@ -39,6 +39,12 @@ labels! {
     remove_set => "Remove set", "セットを削除";
     set_name => "Name of the set", "セットの名前";
     set_name_hint => "Letters, digits, - and _, such as documents.", "documents のように、英字、数字、-、_ で書きます。";
+    set_rename_hint => "With another name, the set keeps its schedule, its state and its history. Snapshots that were made keep the \
+        name that was recorded in them: the set remembers it in former-names, so they are kept and removed by the same rules.",
+        "名前を変えても、スケジュール、状態、履歴は引き継がれます。作成済みの世代には記録された名前が残りますが、former-names に\
+        書かれるため、同じ規則で保持と削除を行います。";
+    command_without_name => "No option renames a set: 'dedup set edit' without options opens the file.",
+        "セットの名前を変えるオプションはありません。'dedup set edit' をオプションなしで実行するとファイルを開けます。";
     sources_as_text => "Files and folders, one a line", "ファイルとフォルダー (1 行に 1 つ)";
     sources_hint => "Tick folders on the left, or write paths: absolute, or below your home directory with ~/.",
         "左でフォルダーを選ぶか、パスを書きます。絶対パスか、ホームディレクトリーからなら ~/ で始めます。";
@@ -65,6 +71,7 @@ labels! {
         いつまでも。何も書かなければすべて残します。h 時間、d 日、w 週、M か月、y 年。";
     tier_until => "Up to an age of", "経過時間";
     tier_every => "keep one every", "1 つ残す間隔";
+    deleted_files => "Keep files that were deleted from the folders (90d, or forever)", "削除されたファイルを残す期間 (90d、または forever)";
     max_generations => "At most so many snapshots", "世代の上限";
     keep_tags => "Always keep snapshots with these tags", "次のタグがある世代は必ず残す";
     look_ahead => "Look ahead (up to three years)", "先の日付を見る (3 年後まで)";
@@ -80,8 +87,6 @@ labels! {
     what_changes => "What changes", "変更内容";
     nothing_changes => "Nothing changes.", "変更はありません。";
     equal_command => "The same as a command:", "同じことをするコマンド:";
-    command_without_retention => "No option changes what is kept: 'dedup set edit' without options opens the file.",
-        "残す世代を変えるオプションはありません。'dedup set edit' をオプションなしで実行するとファイルを開けます。";
     file_changed => "The settings file was changed after this page was opened, so this page can't be saved.",
         "このページを開いたあとに設定ファイルが変更されたため、このままでは保存できません。";
     edit_as_text => "Edit as text", "テキストとして編集";
@@ -114,6 +119,11 @@ labels! {
     prune_what => "Applies what sets keep, and frees space; the cost is shown first", "残す世代の規則を適用して空きを増やします。先に費用を表示します";
     prune_preview => "What a prune would do", "整理した場合";
     prune_now => "Prune now", "今すぐ整理";
+    drill => "Restore drill", "復元テスト";
+    drill_what => "Restores some files into a scratch folder, compares them, and removes them again", "いくつかのファイルを作業フォルダーに復元して比べ、あとで消します";
+    last_drill => "Last restore drill", "最後の復元テスト";
+    drill_failed => "found differences", "違いが見つかりました";
+    what_uses_it => "What uses it", "容量の内訳";
     heal => "Heal", "修復";
     heal_what => "Reads all data, and mends what is damaged from other destinations", "すべてのデータを読み取り、壊れたものをほかの保存先から直します";
     place_url => "Folder or URL", "フォルダーまたは URL";
@@ -367,13 +377,28 @@ pub fn setting_label(lang: Lang, table: &str, key: &str) -> &'static str {
             "Language of notifications and of this console",
             "通知とコンソールの言語",
         ),
-        ("console", "listen") => (
-            "Address to listen on (after a restart)",
-            "待ち受けるアドレス (再起動後)",
-        ),
+        ("console", key) => console_label(key),
         _ => ("URL", "アドレス (URL)"),
     };
     lang.pick(en, ja)
+}
+
+fn console_label(key: &str) -> (&'static str, &'static str) {
+    match key {
+        "allowed-hosts" => (
+            "Names by which it may be called, with commas between (after a restart)",
+            "呼び出しに使える名前 (コンマ区切り、再起動後)",
+        ),
+        "tls-certificate" => (
+            "File with the TLS certificate (after a restart)",
+            "TLS 証明書のファイル (再起動後)",
+        ),
+        "tls-key" => ("File with the certificate's key", "証明書の秘密鍵のファイル"),
+        _ => (
+            "Address to listen on (after a restart)",
+            "待ち受けるアドレス (再起動後)",
+        ),
+    }
 }
 
 fn limit_label(key: &str) -> (&'static str, &'static str) {
@@ -393,6 +418,14 @@ fn limit_label(key: &str) -> (&'static str, &'static str) {
         ),
         "upload-lan" => ("Upload rate in the local network", "LAN でのアップロードの速度"),
         "download-lan" => ("Download rate in the local network", "LAN でのダウンロードの速度"),
+        "upload-lan-idle" => (
+            "Upload rate in the local network while nobody uses the machine",
+            "誰も使っていないときの LAN でのアップロードの速度",
+        ),
+        "download-lan-idle" => (
+            "Download rate in the local network while nobody uses the machine",
+            "誰も使っていないときの LAN でのダウンロードの速度",
+        ),
         "cpu-active" => (
             "Processors in use while somebody works, %",
             "作業中に使う CPU (%)",

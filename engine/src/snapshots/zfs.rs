@@ -1,0 +1,114 @@
+//! Snapshots on ZFS, by the `zfs` program. A snapshot of a dataset is read through a read-only clone, which is mounted where
+//! it is asked for: `.zfs/snapshot` exists only where the kernel's own ZFS is used, and is mounted by itself at moments that
+//! nobody controls.
+//!
+//! `DATASET@dedup-ID` and `DATASET/dedup-ID` belong to the directory `.dedup-snapshots/ID` in the root of the dataset.
+
+use super::mounts::Mounts;
+use super::{SnapshotTool, ToolError, run};
+use crate::fsmeta::stat_path;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const PROGRAM: &str = "zfs";
+/// The kernel's, and that of `zfs-fuse`.
+const FILE_SYSTEMS: &[&str] = &["zfs", "fuse.zfs"];
+/// A clone that was unmounted a moment ago is busy for a while.
+const TRIES: u32 = 25;
+const PAUSE: Duration = Duration::from_millis(200);
+
+pub(super) const TOOL: SnapshotTool = SnapshotTool {
+    file_systems: FILE_SYSTEMS,
+    program: PROGRAM,
+    root_of,
+    create,
+    delete,
+    nested,
+};
+
+/// The dataset's mount point. `None` where only a part of the dataset is mounted, as a bind mount.
+fn root_of(dir: &Path) -> Option<PathBuf> {
+    let (_, meta) = stat_path(dir).ok()?;
+    let is_same = |path: &&Path| stat_path(path).is_ok_and(|(_, found)| found.dev == meta.dev);
+    let root = dir.ancestors().take_while(is_same).last()?;
+    Mounts::read().source_of(root)?;
+    Some(root.to_path_buf())
+}
+
+/// The names of the snapshot and of its clone.
+fn names(root: &Path, place: &Path) -> Result<(OsString, OsString), ToolError> {
+    // It was mounted when the root was looked for.
+    let unknown = || ToolError {
+        command: format!("{PROGRAM} list {}", root.display()),
+        stderr: String::new(),
+    };
+    let dataset = Mounts::read().source_of(root).ok_or_else(unknown)?;
+    let id = place
+        .file_name()
+        .ok_or_else(unknown)?
+        .to_string_lossy()
+        .into_owned();
+    Ok((
+        format!("{dataset}@dedup-{id}").into(),
+        format!("{dataset}/dedup-{id}").into(),
+    ))
+}
+
+fn create(root: &Path, to: &Path) -> Result<(), ToolError> {
+    let (snapshot, clone) = names(root, to)?;
+    // From here on whoever finds this directory removes what belongs to it.
+    std::fs::create_dir(to).map_err(|e| ToolError {
+        command: format!("mkdir {}", to.display()),
+        stderr: e.to_string(),
+    })?;
+    let made = zfs(&["snapshot"], &[&snapshot]).and_then(|()| {
+        let mut mountpoint = OsString::from("mountpoint=");
+        mountpoint.push(to);
+        let options = ["clone", "-o", "readonly=on", "-o"];
+        zfs(&options, &[&mountpoint, &snapshot, &clone])
+    });
+    if made.is_err() {
+        // What can't be removed now is removed by the next run.
+        let _ = delete(to);
+    }
+    made
+}
+
+fn delete(path: &Path) -> Result<(), ToolError> {
+    // The root of the dataset is two levels above.
+    let root = path.ancestors().nth(2).unwrap_or(path);
+    let (snapshot, clone) = names(root, path)?;
+    destroy("filesystem", &clone)?;
+    destroy("snapshot", &snapshot)?;
+    std::fs::remove_dir(path).map_err(|e| ToolError {
+        command: format!("rmdir {}", path.display()),
+        stderr: e.to_string(),
+    })
+}
+
+/// Destroys a clone or a snapshot, if it is there.
+fn destroy(kind: &str, name: &OsStr) -> Result<(), ToolError> {
+    let mut tries = 0;
+    loop {
+        if zfs(&["list", "-H", "-o", "name", "-t", kind], &[name]).is_err() {
+            return Ok(());
+        }
+        tries += 1;
+        match zfs(&["destroy"], &[name]) {
+            Err(_) if tries < TRIES => std::thread::sleep(PAUSE),
+            done => return done,
+        }
+    }
+}
+
+/// Datasets below another one are mounts of their own.
+fn nested(_: &Path) -> Result<Vec<PathBuf>, ToolError> {
+    Ok(Vec::new())
+}
+
+fn zfs(options: &[&str], names: &[&OsStr]) -> Result<(), ToolError> {
+    let options = options.iter().map(OsStr::new);
+    let args: Vec<&OsStr> = options.chain(names.iter().copied()).collect();
+    run(PROGRAM, &args).map(drop)
+}
