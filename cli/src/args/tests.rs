@@ -19,7 +19,7 @@ fn commands() {
             .map(|s| s.get_name().to_string())
             .collect::<Vec<_>>()
     };
-    let want = "init backup run status doctor support-bundle set setup schedule console agent notify config history pause resume \
+    let want = "init backup run status doctor support-bundle set setup schedule console tray agent notify config history pause resume \
         stop takeover snapshots ls find versions diff dump mount serve restore forget undelete tag protect unprotect purge \
         prune check drill repair remote replicate heal copy key stats space cache bench completions complete unlock version about help";
     assert_eq!(names(&command).join(" "), want);

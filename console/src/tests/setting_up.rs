@@ -107,7 +107,7 @@ fn a_set_is_added_changed_and_removed() {
             "+tiers = [",
             "dedup set add papers",
             "--exclude sub",
-            "No option changes",
+            "--tier 7d=1h --tier 1M",
         ] {
             assert!(change.text.contains(part), "{part}: {}", change.text);
         }

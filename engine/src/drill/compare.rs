@@ -35,6 +35,8 @@ pub(super) struct DrillComparison<'a> {
     owners: Owners,
     apply: ApplyOptions,
     expected: (u64, u64),
+    /// The same of what was looked at.
+    seen: (u64, u64),
     pub found: DrillReport,
 }
 
@@ -71,6 +73,7 @@ impl<'a> DrillComparison<'a> {
             owners: Owners::default(),
             apply: ApplyOptions::for_this_process(),
             expected: (0, 0),
+            seen: (0, 0),
             found: DrillReport::default(),
         })
     }
@@ -104,15 +107,10 @@ impl<'a> DrillComparison<'a> {
             return Ok(());
         }
         self.told.current(path);
-        match entry.kind {
-            Kind::File => {
-                self.found.files += 1;
-                self.found.bytes = self.found.bytes.saturating_add(entry.meta.size);
-            }
-            _ => self.found.others += 1,
-        }
         let said = self.told.of(&absolute(path));
-        if said == Some(Said::NotRestored) {
+        let was_restored = said != Some(Said::NotRestored);
+        self.count(entry, was_restored);
+        if !was_restored {
             self.found.different += 1;
         } else if let Some(fault) = self.restored(path, entry, said)? {
             self.differs(path, fault);
@@ -129,13 +127,25 @@ impl<'a> DrillComparison<'a> {
         }
         let (files_total, bytes_total) = self.expected;
         self.told.progress(&Progress {
-            files_done: self.found.files,
+            files_done: self.seen.0,
             files_total,
-            bytes_done: self.found.bytes,
+            bytes_done: self.seen.1,
             bytes_total,
             errors: self.found.different,
         });
         Ok(())
+    }
+
+    fn count(&mut self, entry: &Entry, was_restored: bool) {
+        let is_file = entry.kind == Kind::File;
+        let size = if is_file { entry.meta.size } else { 0 };
+        self.seen.0 += u64::from(is_file);
+        self.seen.1 = self.seen.1.saturating_add(size);
+        if was_restored {
+            self.found.files += u64::from(is_file);
+            self.found.others += u64::from(!is_file);
+            self.found.bytes = self.found.bytes.saturating_add(size);
+        }
     }
 
     fn differs(&mut self, path: &[u8], fault: DrillFault) {
