@@ -21,7 +21,6 @@ pub use read::{
 };
 pub use target::{NoTarget as Target, NoTargetDir as TargetDir, sync_fs, umask};
 
-use crate::fsmeta::Changes;
 use crate::platform::paths::{from_bytes, from_root};
 use std::fs::File;
 use std::io;
@@ -115,19 +114,3 @@ pub fn set_flags(_: impl AsFd, _: u32) -> io::Result<()> {
 }
 
 pub fn set_first_flags(_: impl AsFd, _: u32) {}
-
-/// Files are not cloned.
-pub fn clone_file(changes: &Changes, from: &File, to: &File) -> bool {
-    let cloned = changes.clone_file(from, to, || Err(io::ErrorKind::Unsupported.into()));
-    cloned.is_ok()
-}
-
-/// Where a file has holes is not asked.
-pub fn has_data(_: &File, _: u64, _: u64) -> bool {
-    true
-}
-
-/// Nothing is restored yet.
-pub fn clear(_: &File, _: u64, _: u64) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
