@@ -169,6 +169,34 @@ fn local_sweeps_what_nobody_writes() {
     assert_eq!(running.publish(&session(2)).unwrap(), Published::Created);
 }
 
+/// A writer makes its file and locks it in two steps, and a sweep may come in between. `name` is one that only the sessions
+/// tell anything about.
+fn sweeps_nothing_that_was_locked_meanwhile(remote: &dyn Remote, root: &Path, name: &str) {
+    let path = root.join("tmp").join(name);
+    std::fs::create_dir(root.join("tmp")).unwrap();
+    let writers = std::fs::File::create(&path).unwrap();
+    let mut asked = 0;
+    let mut all_ended = || {
+        asked += 1;
+        writers.lock().unwrap();
+        Ok(true)
+    };
+    assert_eq!(remote.sweep_staged(&mut all_ended).unwrap(), 0);
+    assert_eq!(asked, 1);
+    assert!(path.exists());
+    drop(writers);
+    assert_eq!(remote.sweep_staged(&mut || Ok(true)).unwrap(), 1);
+    assert!(!path.exists());
+}
+
+#[test]
+fn local_sweeps_nothing_that_was_locked_meanwhile() {
+    let (dir, portable) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    sweeps_nothing_that_was_locked_meanwhile(&Local::new(dir.path()), dir.path(), &"a".repeat(34));
+    let remote = PortableLocal::new(portable.path());
+    sweeps_nothing_that_was_locked_meanwhile(&remote, portable.path(), &"a".repeat(32));
+}
+
 #[test]
 fn local_sweep_follows_no_link() {
     let dir = tempfile::tempdir().unwrap();

@@ -261,11 +261,11 @@ impl Remote for PortableLocal {
             if !name.to_str().is_some_and(is_staged) || !is_file {
                 continue;
             }
-            // One that can't be opened is another user's; one that is locked has a writer.
-            let Ok(file) = File::options().write(true).open(entry.path()) else {
+            // One that can't be opened is another user's.
+            let Ok(file) = open_to_lock(&entry.path()) else {
                 continue;
             };
-            if !matches!(lock::try_lock(&file), Ok(false)) {
+            if !has_writer(&file) {
                 doubtful.push(entry.path());
             }
         }
@@ -273,11 +273,7 @@ impl Remote for PortableLocal {
         // Locks may be this machine's own: the sessions decide.
         if !doubtful.is_empty() && all_ended()? {
             for path in doubtful {
-                match fs::remove_file(&path) {
-                    Ok(()) => swept += 1,
-                    Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                    Err(e) => return Err(failed(Operation::Sweep, path.as_path(), e)),
-                }
+                swept += u64::from(sweep(&path).map_err(|e| failed(Operation::Sweep, path.as_path(), e))?);
             }
         }
         Ok(swept)
@@ -407,6 +403,29 @@ impl Drop for PortableStaged {
     fn drop(&mut self) {
         // What can't be removed counts for nothing and is left to the sweep.
         let _ = fs::remove_file(&self.temporary);
+    }
+}
+
+/// Some file systems lock only what can be written to.
+fn open_to_lock(path: &Path) -> io::Result<File> {
+    File::options().write(true).open(path)
+}
+
+/// Whether a process holds it locked. Where nobody does, it is locked for this one as long as `file` lives.
+fn has_writer(file: &File) -> bool {
+    matches!(lock::try_lock(file), Ok(false))
+}
+
+/// Removes an unpublished write unless it has got a writer since it was looked at: one that had made its file and not
+/// locked it yet. The lock is held meanwhile, so that such a writer makes another file.
+fn sweep(path: &Path) -> io::Result<bool> {
+    let removed = open_to_lock(path).and_then(|file| match has_writer(&file) {
+        true => Ok(false),
+        false => fs::remove_file(path).map(|()| true),
+    });
+    match removed {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        removed => removed,
     }
 }
 

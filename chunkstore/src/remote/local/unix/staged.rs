@@ -269,14 +269,15 @@ pub(super) fn sweep(dir: &mut Dir, all_ended: &mut AllEnded<'_>) -> Result<u64> 
     }
     if !doubtful.is_empty() && all_ended()? {
         for name in doubtful {
-            swept += remove(dir, &name)?;
+            swept +=
+                u64::from(sweep_doubtful(dir, &name).map_err(|e| failed(Operation::Sweep, shown(&name), e))?);
         }
     }
     Ok(swept)
 }
 
-/// Removes a file whose writer is known to be gone.
-fn look_at(dir: &Dir, name: &CStr, relies_on_locks: bool) -> rustix::io::Result<StagedWriter> {
+/// Removes a file whose writer is known to be gone: with `unlocked_is_gone`, one that nobody holds locked.
+fn look_at(dir: &Dir, name: &CStr, unlocked_is_gone: bool) -> rustix::io::Result<StagedWriter> {
     let stat = rustix::fs::statat(dir.fd()?, name, AtFlags::SYMLINK_NOFOLLOW)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Ok(StagedWriter::Keeps);
@@ -292,7 +293,7 @@ fn look_at(dir: &Dir, name: &CStr, relies_on_locks: bool) -> rustix::io::Result<
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Ok(StagedWriter::Keeps),
         // While the lock is held: a writer that has created its file and not locked it yet makes another one.
-        Ok(()) if relies_on_locks => {
+        Ok(()) if unlocked_is_gone => {
             rustix::fs::unlinkat(dir.fd()?, name, AtFlags::empty())?;
             Ok(StagedWriter::Gone)
         }
@@ -300,15 +301,18 @@ fn look_at(dir: &Dir, name: &CStr, relies_on_locks: bool) -> rustix::io::Result<
     }
 }
 
-/// How many were removed.
-fn remove(dir: &Dir, name: &CStr) -> Result<u64> {
-    let removed = dir
-        .fd()
-        .and_then(|folder| rustix::fs::unlinkat(folder, name, AtFlags::empty()));
+/// Removes a file that may have a writer behind a server, but not one that a process of this machine has locked since it
+/// was looked at. False where there is nothing to remove.
+fn sweep_doubtful(dir: &Dir, name: &CStr) -> rustix::io::Result<bool> {
+    let removed = match look_at(dir, name, true) {
+        Ok(StagedWriter::Gone) => return Ok(true),
+        Ok(StagedWriter::Keeps) => return Ok(false),
+        Ok(StagedWriter::Unknown) => rustix::fs::unlinkat(dir.fd()?, name, AtFlags::empty()),
+        Err(e) => Err(e),
+    };
     match removed {
-        Ok(()) => Ok(1),
-        Err(Errno::NOENT) => Ok(0),
-        Err(e) => Err(failed(Operation::Sweep, shown(name), e)),
+        Err(Errno::NOENT) => Ok(false),
+        removed => removed.map(|()| true),
     }
 }
 
