@@ -117,7 +117,7 @@ impl WebDav {
             self.make_folders(path.rsplit_once('/').map_or("", |(folder, _)| folder))
                 .await?;
             moved = self.rename(temporary, path, replacing).await?;
-            if moved.status() == StatusCode::NOT_FOUND {
+            if self.is_swept(&moved, temporary).await? {
                 return Err(temporary::swept());
             }
         }
@@ -126,6 +126,16 @@ impl WebDav {
             false => &[StatusCode::CREATED],
         };
         expect(moved, good, &self.http).await.map(drop)
+    }
+
+    /// Whether a rename failed because its source is gone. Some servers answer "forbidden" when it goes while they are at
+    /// work, which is what they answer too where the user may not write: then they are asked for the source.
+    async fn is_swept(&self, moved: &Response, temporary: &str) -> Outcome<bool> {
+        Ok(match moved.status() {
+            StatusCode::NOT_FOUND => true,
+            StatusCode::FORBIDDEN => self.ask("HEAD", temporary).await?.status() == StatusCode::NOT_FOUND,
+            _ => false,
+        })
     }
 
     async fn rename(&self, from: &str, to: &str, replacing: bool) -> Outcome<Response> {
