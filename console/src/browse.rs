@@ -2,6 +2,7 @@
 //! and the few questions that pages ask of a snapshot.
 
 use crate::fields::{Fields, encoded};
+use crate::locks::lock;
 use percent_encoding::percent_decode;
 use service::catalogue::{Cause, ConsoleFault};
 use service::entry::Entry;
@@ -15,7 +16,7 @@ use service::resolve::Location;
 use service::{Context, Error, Failure, SessionId, dump, list};
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// One that nobody looked into for so long is closed.
@@ -54,7 +55,7 @@ impl Repos {
         let location = location(context, remote)?;
         let now = Instant::now();
         {
-            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut all = lock(&self.0);
             all.retain(|_, (_, used)| now.saturating_duration_since(*used) < IDLE);
             if let Some((repo, used)) = all.get_mut(&location.url) {
                 *used = now;
@@ -62,7 +63,7 @@ impl Repos {
             }
         }
         let repo = Arc::new(context.open_at(&location, &Nobody)?);
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.0);
         if all.len() >= REPOS_MAX {
             let idlest = all
                 .iter()

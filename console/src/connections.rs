@@ -3,6 +3,7 @@
 
 use crate::app::App;
 use crate::gate::Neighbour;
+use crate::locks::lock;
 use crate::tls::Tls;
 use axum::Router;
 use axum::body::Body;
@@ -14,7 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
@@ -120,8 +121,7 @@ impl Neighbours {
     }
 
     fn counts(&self) -> MutexGuard<'_, HashMap<Neighbour, usize>> {
-        // What is behind it is whole whoever panicked.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

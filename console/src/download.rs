@@ -2,6 +2,7 @@
 //! itself, and one that can't be read to its end breaks off instead of looking whole.
 
 use crate::browse::{self, Spot};
+use crate::locks::lock;
 use crate::reply;
 use crate::sessions::Picked;
 use crate::visit::Visit;
@@ -21,7 +22,7 @@ use service::units::escape;
 use service::{Error, Failure, SessionId, dump, list};
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 
 /// Pieces that wait for a slow reader.
@@ -227,7 +228,7 @@ impl Monitor for LeftOut {
     fn current(&self, _: &[u8]) {}
 
     fn problem(&self, problem: &Problem) {
-        let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut paths = lock(&self.0);
         if paths.len() < NAMED_MAX {
             paths.push(escape(&problem.path));
         }
@@ -236,7 +237,7 @@ impl Monitor for LeftOut {
 
 impl LeftOut {
     fn text(&self) -> String {
-        let paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let paths = lock(&self.0);
         paths.iter().map(|path| format!("{path}\r\n")).collect()
     }
 

@@ -3,6 +3,7 @@
 //! door for that place for a quarter of an hour, but not for others: nobody can lock the owner out by guessing. Tries do not
 //! run side by side, so that many at once are no more than one. Time is an argument.
 
+use crate::locks::lock;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{Error as HashError, PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -15,7 +16,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use subtle::ConstantTimeEq;
 
@@ -254,11 +255,6 @@ fn failed(error: HashError) -> Failure {
 fn hash_fault(why: String) -> Failure {
     let fault = ConsoleFault::Hash { why };
     Cause::Console { fault }.into()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // What is behind it is whole whoever panicked.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 //! the things in a folder hold alone. It ends with the console, and with a purge, which changes it.
 
 use crate::jobs::SpaceSpot;
+use crate::locks::lock;
 use jiff::Timestamp;
 use service::space::{Holder, Report};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Folders that are kept; the one that was looked at longest ago goes.
 const FOLDERS_MAX: usize = 64;
@@ -55,8 +56,7 @@ pub struct KeptSpace(Mutex<VecDeque<Arc<FolderSpace>>>);
 
 impl KeptSpace {
     fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<FolderSpace>>> {
-        // What is behind it is whole whoever panicked.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     pub fn keep(&self, found: FolderSpace) {

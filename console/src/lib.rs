@@ -28,6 +28,7 @@ mod jobs;
 mod kept;
 mod listen;
 mod live;
+mod locks;
 mod moments;
 mod opened;
 mod pages;

@@ -2,12 +2,13 @@
 //! range of a folder is read at once and not from its beginning.
 
 use crate::browse::{self, Spot};
+use crate::locks::lock;
 use service::entry::Entry;
 use service::manifest::Manifest;
 use service::repo::Repo;
 use service::{Failure, SessionId};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// At once.
@@ -125,9 +126,4 @@ impl Opened {
         all.push_back((opened.clone(), now));
         Ok(opened)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is behind it is whole whoever panicked.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

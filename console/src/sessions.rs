@@ -2,9 +2,10 @@
 //! after the last request, twelve hours after they began, and with the process.
 
 use crate::gate::{is_same, token};
+use crate::locks::lock;
 use service::Failure;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 const IDLE: Duration = Duration::from_secs(30 * 60);
@@ -116,11 +117,6 @@ impl Sessions {
     pub fn end_all(&self) {
         lock(&self.0).clear();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is behind it is whole whoever panicked.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 //! comes without TLS.
 
 use crate::app::App;
+use crate::locks::lock;
 use serde_json::json;
 use service::Failure;
 use service::catalogue::report::console as texts;
 use service::certificate::{CertificateFiles, FileStamp, Identity};
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -46,8 +47,7 @@ impl Tls {
     /// The certificate as it is now. While the files can't be used, for instance since only one of the two was replaced yet,
     /// the one before stays.
     fn config(&self, app: &App) -> Arc<ServerConfig> {
-        // What is behind it is whole whoever panicked.
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = lock(&self.current);
         let stamps = self.files.stamps();
         if stamps != current.stamps {
             current.stamps = stamps;

@@ -2,6 +2,7 @@
 //! somebody wrote down is right.
 
 use crate::browse::{bad, location};
+use crate::locks::lock;
 use crate::pages::{Sign, shown};
 use crate::reply::{self, answer};
 use crate::visit::{Frame, Visit};
@@ -154,7 +155,7 @@ impl Face for Shown {
     }
 
     fn show_phrase(&self, phrase: &str) -> Result<(), Failure> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(phrase.to_string());
+        *lock(&self.0) = Some(phrase.to_string());
         Ok(())
     }
 

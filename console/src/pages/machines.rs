@@ -1,5 +1,6 @@
 //! Every machine that saves into the repositories of the settings, as the snapshots there show it.
 
+use crate::locks::lock;
 use crate::pages::{Moment, Sign, shown};
 use crate::reply::{self, answer};
 use crate::visit::{Frame, Visit};
@@ -42,7 +43,7 @@ impl Face for Ear {
             Notice::PartFailed(failure) => failure.text(self.0),
             notice => catalogue::notice(self.0, notice),
         };
-        self.1.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        lock(&self.1).push(line);
     }
 
     fn start(&self, activity: Activity) -> Result<Box<dyn Watch + '_>, Failure> {

@@ -15,6 +15,7 @@ mod xml;
 use crate::browse::{self, Spot};
 use crate::download::{self, Sending};
 use crate::gate;
+use crate::locks::lock;
 use crate::reply::{self, answer};
 use crate::visit::Visit;
 use askama::Template;
@@ -30,7 +31,7 @@ use service::repo::Repo;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// Bytes of a text that are shown.
 const TEXT_MAX: usize = 512 << 10;
@@ -281,7 +282,7 @@ pub fn read_document(
     path: &[u8],
     lang: Lang,
 ) -> Result<Option<Document>, Failure> {
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _one = lock(&ONE);
     let (bytes, is_cut) = browse::head(repo, manifest, path, DOCUMENT_MAX)?;
     if is_cut {
         return Ok(None);
@@ -291,7 +292,7 @@ pub fn read_document(
 
 /// The same of a file on the disk.
 pub fn document_of(path: &Path, lang: Lang) -> io::Result<Option<Document>> {
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _one = lock(&ONE);
     let mut bytes = Vec::new();
     let file = File::open(path)?;
     file.take(DOCUMENT_MAX as u64 + 1).read_to_end(&mut bytes)?;
