@@ -22,6 +22,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+/// A step that somebody watches is worth totals that cost a walk of their own, once it has lasted this long.
+const TOTALS_AFTER: Duration = Duration::from_secs(1);
 /// Where nothing can be redrawn, a line is printed this often.
 const LINE_EVERY: Duration = Duration::from_secs(60);
 /// How often a signal is looked for where nothing is drawn.
@@ -215,8 +217,13 @@ impl Monitor for Watcher {
         });
     }
 
-    fn wants_totals(&self) -> bool {
-        matches!(self.shared.shape, Shape::Bar | Shape::Lines | Shape::Json)
+    fn wants_totals_after(&self) -> Option<Duration> {
+        match self.shared.shape {
+            Shape::Bar | Shape::Json => Some(TOTALS_AFTER),
+            // In time for the first line.
+            Shape::Lines => Some(LINE_EVERY / 2),
+            Shape::Nothing => None,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! number of pages. Their rows in the history are those of every other job; jobs that a command started are known by
 //! those rows alone.
 
+use crate::locks::lock;
 use service::catalogue::{Lang, not_shown, phase, problem_line, share_done, time_left, units_done};
 use service::face::{Activity, Face, Notice, Watch};
 use service::monitor::{Monitor, Phase, Problem, Progress};
@@ -9,7 +10,7 @@ use service::run::CancelToken;
 use service::{Failure, Status, catalogue, restore, text, units};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 /// Jobs that are remembered after they ended.
@@ -19,6 +20,8 @@ const LINES_MAX: usize = 100;
 /// The rate is that of the last few seconds.
 const SAMPLES_MAX: usize = 16;
 const SAMPLE: Duration = Duration::from_millis(400);
+/// A step that has lasted this long is worth totals that cost a walk of their own.
+const TOTALS_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub struct Jobs {
@@ -393,14 +396,9 @@ impl Monitor for PageWatch {
         say(&self.0, line(Lang::En), line(Lang::Ja));
     }
 
-    fn wants_totals(&self) -> bool {
-        true
+    fn wants_totals_after(&self) -> Option<Duration> {
+        Some(TOTALS_AFTER)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is behind it is whole whoever panicked.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

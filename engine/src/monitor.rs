@@ -6,6 +6,7 @@ pub use crate::problem::{Lost, Problem, ProblemKind};
 use crate::run::CancelToken;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 /// The long steps of a command; a caller shows one at a time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,9 +92,10 @@ pub trait Monitor: Send + Sync {
     /// dry runs if [`Monitor::wants_entries`].
     fn excluded(&self, _path: &[u8], _rule: &ExcludeRule, _line: Option<&str>) {}
 
-    /// Whether somebody looks at the progress, so that totals are worth counting ahead.
-    fn wants_totals(&self) -> bool {
-        false
+    /// After how long a step is worth totals that have to be counted ahead, which takes a walk of its own. None where
+    /// nobody looks at the progress.
+    fn wants_totals_after(&self) -> Option<Duration> {
+        None
     }
 }
 

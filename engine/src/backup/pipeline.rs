@@ -14,6 +14,7 @@ use chunkstore::reader::Reader;
 use chunkstore::{ChunkId, Place, SessionId, threads};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
+use std::convert::Infallible;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::Scope;
 
@@ -52,11 +53,7 @@ where
     check_sources_exist(&walk, options)?;
     let (to_workers, for_workers) = bounded(WINDOW);
     let (to_assembler, for_assembler) = bounded(WINDOW);
-    let (return_slots, free_slots) = bounded(WINDOW);
-    for _ in 0..WINDOW {
-        // The channel holds exactly this many.
-        let _ = return_slots.try_send(Vec::new());
-    }
+    let (return_slots, free_slots) = free_slots();
     let first_error = FirstError::default();
     let failed = |e: Error| {
         run.stop.store(true, Relaxed);
@@ -73,16 +70,17 @@ where
             free_slots,
         )?;
         dispatcher.outputs = outputs::Outputs::new(&options.outputs);
-        if run.wants_totals() {
+        let (walking, walk_over) = bounded::<Infallible>(0);
+        if let Some(wait) = run.wants_totals_after() {
             // Without a thread there are no totals.
-            let _ = threads::spawn_in(scope, "scan", || scan::count(run, options));
+            let _ = threads::spawn_in(scope, "scan", move || scan::count(run, options, wait, &walk_over));
         }
         let (failed, walk) = (&failed, &mut walk);
         threads::spawn_in(scope, "dispatch", move || {
             // Its error is known before its channels close: else what came through them would pass for the whole.
             dispatcher.walk(walk).unwrap_or_else(failed);
             run.walked.store(true, Relaxed);
-            drop(dispatcher);
+            drop((walking, dispatcher));
         })?;
         start_workers(scope, run, &for_workers, &to_assembler, failed)?;
         drop((to_assembler, for_workers));
@@ -96,6 +94,15 @@ where
             (_, assembled) => assembled,
         }
     })
+}
+
+fn free_slots() -> (Sender<Vec<BackupSlot>>, Receiver<Vec<BackupSlot>>) {
+    let (put, take) = bounded(WINDOW);
+    for _ in 0..WINDOW {
+        // The channel holds exactly this many.
+        let _ = put.try_send(Vec::new());
+    }
+    (put, take)
 }
 
 /// An error where none of the sources is there, and nothing else is to be saved.

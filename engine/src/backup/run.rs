@@ -12,6 +12,7 @@ use chunkstore::keys::Keys;
 use chunkstore::writer::{Writer, Written};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 #[derive(Default)]
 pub struct Counter(AtomicU64);
@@ -171,9 +172,12 @@ impl<'a> BackupRun<'a> {
         self.walked.load(Relaxed)
     }
 
-    /// Totals that the previous snapshot does not give are worth a walk of their own to somebody who looks.
-    pub(super) fn wants_totals(&self) -> bool {
-        !self.totals.are_guessed && self.monitor.wants_totals()
+    /// After how long totals are worth a walk of their own; None where the previous snapshot gives them, or nobody looks.
+    pub(super) fn wants_totals_after(&self) -> Option<Duration> {
+        match self.totals.are_guessed {
+            true => None,
+            false => self.monitor.wants_totals_after(),
+        }
     }
 
     pub(super) fn problem(&self, problem: &Problem) {

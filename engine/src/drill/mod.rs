@@ -21,6 +21,7 @@ use scratch::DrillFolder;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Files of a sample at most: so many paths are kept in memory.
 const FILES_MOST: u64 = 100_000;
@@ -203,7 +204,7 @@ impl Monitor for Told<'_> {
         self.monitor.entry(path, kind, change, size);
     }
 
-    fn wants_totals(&self) -> bool {
-        self.monitor.wants_totals()
+    fn wants_totals_after(&self) -> Option<Duration> {
+        self.monitor.wants_totals_after()
     }
 }

@@ -16,6 +16,7 @@ use engine::monitor::{EntryChange, ExcludeRule, Monitor, Phase, Problem, Problem
 use engine::prune::PruneSummary;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 /// Methods may be called from any thread. A closed terminal or connection is not an error.
 /// The methods that ask somebody answer for an unattended job unless they are overridden.
@@ -296,8 +297,8 @@ impl Monitor for Step<'_> {
         self.watch.excluded(path, rule, line);
     }
 
-    fn wants_totals(&self) -> bool {
-        self.watch.wants_totals()
+    fn wants_totals_after(&self) -> Option<Duration> {
+        self.watch.wants_totals_after()
     }
 }
 

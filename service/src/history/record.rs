@@ -421,8 +421,8 @@ impl Monitor for RecordingWatch<'_> {
         self.watch.excluded(path, rule, line);
     }
 
-    fn wants_totals(&self) -> bool {
-        self.watch.wants_totals()
+    fn wants_totals_after(&self) -> Option<Duration> {
+        self.watch.wants_totals_after()
     }
 }
 

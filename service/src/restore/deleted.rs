@@ -16,6 +16,7 @@ use engine::restore::{self as run, Overwrite, RestoreOptions, Summary};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// Deleted files between two snapshots that are gathered, so that memory stays bounded.
 const PATHS_MAX: usize = 1 << 20;
@@ -198,7 +199,7 @@ impl Monitor for Lenient<'_> {
         self.step.entry(path, kind, change, size);
     }
 
-    fn wants_totals(&self) -> bool {
-        self.step.wants_totals()
+    fn wants_totals_after(&self) -> Option<Duration> {
+        self.step.wants_totals_after()
     }
 }
