@@ -3,7 +3,9 @@
 use super::fault::RestoreOutcome;
 use super::finish::on_disk;
 use super::job::Failure;
+use super::left::Done;
 use super::leftovers::end_dir;
+use super::placing::Placing;
 use super::shared::{Shared, below};
 use super::window::{Builder, DoneDir, Limits, Window};
 use super::write::RestoreWorker;
@@ -36,14 +38,14 @@ enum PoolWork {
     Clear(Range<usize>),
     /// Parts to be read back.
     Check(Range<usize>),
-    /// Finished files that get their names.
-    Place(Range<usize>),
+    /// Help with the names of finished files.
+    Place,
 }
 
 /// What a thread does until there are no more tasks.
 pub(super) fn work(worker: &mut RestoreWorker<'_, '_>, tasks: &Receiver<PoolTask>) {
     for PoolTask { window, work } in tasks {
-        let _done = Done(&window);
+        let _done = Done(&window.left);
         match work {
             PoolWork::Read(number) => {
                 if let Some(read) = window.reads.get(number) {
@@ -56,23 +58,12 @@ pub(super) fn work(worker: &mut RestoreWorker<'_, '_>, tasks: &Receiver<PoolTask
             }
             PoolWork::Clear(zeros) => worker.clear(&window, zeros),
             PoolWork::Check(parts) => worker.check(&window, parts),
-            PoolWork::Place(range) => {
-                let finished = window.finished.get().and_then(|all| all.get(range));
-                finished
-                    .unwrap_or_default()
-                    .iter()
-                    .for_each(|finished| worker.place(finished));
+            PoolWork::Place => {
+                if let Some(placing) = window.placing.get() {
+                    placing.help(|batch| batch.iter().for_each(|finished| worker.place(finished)));
+                }
             }
         }
-    }
-}
-
-/// Counts a task as done whatever becomes of it, so that no one waits for a thread that died.
-struct Done<'w>(&'w Window);
-
-impl Drop for Done<'_> {
-    fn drop(&mut self) {
-        self.0.left.done();
     }
 }
 
@@ -200,11 +191,16 @@ impl<'r, 'a> WorkerPool<'r, 'a> {
     /// Gives names to what is finished so far.
     fn place(&mut self, window: &Arc<Window>) -> Result<()> {
         let finished = on_disk(self.worker.shared, &mut self.worker)?;
-        let count = finished.len();
-        // Each window ends once.
-        let _first = window.finished.set(finished);
-        self.send(window, batches(count).map(PoolWork::Place))?;
-        window.left.wait();
+        let placing = window.placing.get_or_init(|| Placing::new(finished));
+        let (tasks, mut helpers) = (&self.tasks, self.shared().threads());
+        let worker = &mut self.worker;
+        placing.help(|batch| {
+            if helpers > 0 && ask_for_help(tasks, window) {
+                helpers -= 1;
+            }
+            batch.iter().for_each(|finished| worker.place(finished));
+        });
+        placing.wait();
         Ok(())
     }
 
@@ -265,6 +261,20 @@ impl<'r, 'a> WorkerPool<'r, 'a> {
             }
         }
     }
+}
+
+/// False where the threads have enough to do.
+fn ask_for_help(tasks: &Sender<PoolTask>, window: &Arc<Window>) -> bool {
+    window.left.add(1);
+    let task = PoolTask {
+        window: window.clone(),
+        work: PoolWork::Place,
+    };
+    let is_sent = tasks.try_send(task).is_ok();
+    if !is_sent {
+        window.left.done();
+    }
+    is_sent
 }
 
 fn batches(count: usize) -> impl Iterator<Item = Range<usize>> {

@@ -1,13 +1,14 @@
 //! What is restored at one go: a bounded stretch of the generation with its parts sorted by where they lie.
 
-use super::job::{FileJob, Finished};
+use super::job::FileJob;
+use super::left::Left;
 use super::links::Link;
+use super::placing::Placing;
 use crate::entry::{DirPath, Meta, Time};
 use crate::error::Result;
 use chunkstore::index::LocalIndex;
 use chunkstore::pack::Class;
 use chunkstore::{ChunkId, PackId, Place, SmallFile};
-use parking_lot::{Condvar, Mutex};
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -289,7 +290,7 @@ impl Builder {
             limits: *limits,
             frames: located.frames,
             lost: located.lost,
-            finished: OnceLock::new(),
+            placing: OnceLock::new(),
             loose: self.loose,
             links: self.links,
             dirs: self.dirs,
@@ -343,8 +344,8 @@ pub(super) struct Window {
     limits: Limits,
     /// Parts of chunks that the index does not know, chunk by chunk.
     pub lost: Vec<Range<usize>>,
-    /// What is to get its name with this window.
-    pub finished: OnceLock<Vec<Finished>>,
+    /// Once all of it is on disk.
+    pub placing: OnceLock<Placing>,
     pub loose: Vec<Arc<FileJob>>,
     pub links: Vec<Link>,
     pub dirs: Vec<DoneDir>,
@@ -377,33 +378,5 @@ impl Window {
             of_read.filter(|(_, frame)| self.is_wanted(frame.parts.clone())),
             &self.limits,
         )
-    }
-}
-
-/// Tasks of a window that are not done.
-#[derive(Default)]
-pub(super) struct Left {
-    tasks: Mutex<usize>,
-    none: Condvar,
-}
-
-impl Left {
-    pub fn add(&self, tasks: usize) {
-        *self.tasks.lock() += tasks;
-    }
-
-    pub fn done(&self) {
-        let mut tasks = self.tasks.lock();
-        *tasks = tasks.saturating_sub(1);
-        if *tasks == 0 {
-            self.none.notify_all();
-        }
-    }
-
-    pub fn wait(&self) {
-        let mut tasks = self.tasks.lock();
-        while *tasks > 0 {
-            self.none.wait(&mut tasks);
-        }
     }
 }

@@ -16,6 +16,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 pub enum At<'a> {
     /// Its own descriptor, from creating it: nothing can come between.
     Fd(BorrowedFd<'a>),
+    /// The same of a file, and how it is now.
+    Examined(BorrowedFd<'a>, &'a Meta),
     /// A name in a directory, for what can't be opened. It is checked to lead to the right kind of object.
     Name(BorrowedFd<'a>, &'a [u8]),
 }
@@ -97,6 +99,11 @@ impl<'a> Handle<'a> {
     fn open(at: &At<'a>, kind: &Kind) -> Result<Handle<'a>, Errno> {
         let pinned = match *at {
             At::Fd(fd) => Pinned::Open(fd),
+            At::Examined(fd, now) => {
+                let pinned = Pinned::Open(fd);
+                let now = now.clone();
+                return Ok(Handle { pinned, now });
+            }
             At::Name(dir, name) => {
                 check_name(name).map_err(|_| Errno::INVAL)?;
                 let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;

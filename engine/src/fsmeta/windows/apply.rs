@@ -10,6 +10,7 @@ use crate::problem::MetaPart;
 /// The object that was restored.
 pub enum UnchangedAt<'a> {
     Fd(BorrowedFd<'a>),
+    Examined(BorrowedFd<'a>, &'a Meta),
     Name(BorrowedFd<'a>, &'a [u8]),
 }
 
