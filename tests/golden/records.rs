@@ -3,7 +3,7 @@
 use super::replicas::{NOW, by_hand, create, digest, open, place};
 use super::sound;
 use chunkstore::remote::{Kind, Local, Memory, Remote};
-use engine::machines::{self, MachineRecord, MachineState, RecordContent, SetRecord};
+use engine::machines::{self, MachineRecord, MachineState, PathTag, RecordContent, SetRecord};
 use engine::order;
 use kit::machine::{self, Machine, copy_dir};
 use kit::remotes::{contents, listed};
@@ -26,6 +26,7 @@ fn recorded(host: &str) -> Vec<(&'static str, RecordContent)> {
         "alpha" => vec![
             ("", settings(SETTINGS)),
             ("", RecordContent::State(state(true))),
+            ("", RecordContent::PathTags(path_tags())),
             ("work", settings(OF_WORK)),
         ],
         _ => vec![("", RecordContent::State(state(false)))],
@@ -56,6 +57,18 @@ fn state(has_run: bool) -> MachineState {
     }
 }
 
+/// One that a path has, and one that was taken away.
+fn path_tags() -> Vec<PathTag> {
+    let tag = |tag: &str, time, is_there| PathTag {
+        host: "alpha".to_string(),
+        path: "/srv/büro/Ordner".into(),
+        tag: tag.to_string(),
+        time,
+        is_there,
+    };
+    vec![tag("taxes", NOW - 5, true), tag("重要", NOW - 3, false)]
+}
+
 /// All that machines recorded last, in the order of `(host, profile, subject)`.
 fn all_recorded() -> Vec<MachineRecord> {
     let of_machine = |(host, machine): (&'static str, [u8; 16])| {
@@ -73,8 +86,12 @@ fn all_recorded() -> Vec<MachineRecord> {
 }
 
 fn sorted(mut records: Vec<MachineRecord>) -> Vec<MachineRecord> {
-    let is_state = |record: &MachineRecord| matches!(record.content, RecordContent::State(_));
-    records.sort_by_key(|record| (record.host.clone(), record.profile.clone(), is_state(record)));
+    let subject = |record: &MachineRecord| match record.content {
+        RecordContent::Settings(_) => 1,
+        RecordContent::State(_) => 2,
+        RecordContent::PathTags(_) => 3,
+    };
+    records.sort_by_key(|record| (record.host.clone(), record.profile.clone(), subject(record)));
     records
 }
 
@@ -109,7 +126,7 @@ fn records_of_machines_are_read_by_hand() {
     let text = by_hand("records").text;
     let count = |what: &str| text.matches(what).count();
     // The settings of one machine were recorded twice.
-    assert_eq!((count("\nrecord "), count("\n  settings ")), (5, 3), "{text}");
+    assert_eq!((count("\nrecord "), count("\n  settings ")), (6, 3), "{text}");
     for line in [
         format!("machine {}, host alpha, profile \"\", time {NOW}\n", "a1".repeat(16)),
         format!("machine {}, host alpha, profile \"work\", time {NOW}\n", "a1".repeat(16)),
@@ -120,6 +137,8 @@ fn records_of_machines_are_read_by_hand() {
         "  set büro: last run Some(1699999940) \"failed\", reason Some(\"no space left\"), last success Some(1699913540), \
          next None\n"
             .to_string(),
+        "  tag \"taxes\" of /srv/büro/Ordner on alpha, time 1699999995, there true\n".to_string(),
+        "  tag \"重要\" of /srv/büro/Ordner on alpha, time 1699999997, there false\n".to_string(),
         "  checked Some(1699992800), restored None, program dedup 0.1.0\n".to_string(),
         "  checked None, restored None, program dedup 0.1.0\n".to_string(),
     ] {
@@ -158,7 +177,7 @@ fn regenerate_golden_records() {
             );
         }
     }
-    assert_eq!(listed(&memory, Kind::Machine).unwrap().len(), 5);
+    assert_eq!(listed(&memory, Kind::Machine).unwrap().len(), 6);
     let folder = Local::new(place("records"));
     let mut size = 0;
     for (object, bytes) in contents(&memory).unwrap() {

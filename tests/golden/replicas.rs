@@ -156,7 +156,7 @@ fn nothing_that_the_document_defines_is_missing_in_the_golden_repositories() {
     };
     let types = table("| path | name is | type | sealed under | cap, bytes |", 3);
     add("type", types, 15);
-    add("subject", [1, 2].into(), 2);
+    add("subject", [1, 2, 3].into(), 3);
     add("slot", table("| kind | secret | 64 bytes |", 1), 3);
     add("section", table("| tag | section | content |", 1), 21);
     // Content keys are in other objects.

@@ -219,8 +219,25 @@ impl Repository<'_> {
         match subject {
             1 => say!(self, "  settings {:?}", std::str::from_utf8(content).unwrap()),
             2 => self.machine_state(content),
+            3 => self.path_tags(content),
             other => panic!("subject {other}"),
         }
+    }
+
+    fn path_tags(&mut self, content: &[u8]) {
+        let mut cbor = Cbor::new(content);
+        for _ in 0..cbor.array().unwrap().unwrap() {
+            assert_eq!(cbor.array().unwrap(), Some(5));
+            let (host, path) = (cbor.str().unwrap(), cbor.bytes().unwrap());
+            let path = String::from_utf8_lossy(path);
+            let (tag, time) = (cbor.str().unwrap(), cbor.i64().unwrap());
+            let there = cbor.bool().unwrap();
+            say!(
+                self,
+                "  tag {tag:?} of {path} on {host}, time {time}, there {there}"
+            );
+        }
+        assert_eq!(cbor.position(), content.len());
     }
 
     fn machine_state(&mut self, content: &[u8]) {
