@@ -80,11 +80,12 @@ impl PathTags {
         there.map(|(key, _)| key)
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
     /// The tags of exactly this path, sorted.
     pub fn of(&self, host: &str, path: &[u8]) -> Vec<&str> {
-        if self.all.is_empty() {
-            return Vec::new();
-        }
         let from = (host.to_string(), path.to_vec(), String::new());
         let own = self
             .all

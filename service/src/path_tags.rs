@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::history::record::recorded;
 use crate::history::{JobInfo, JobKind};
 use crate::status::Status;
+use crate::text;
 pub use engine::path_tags::PathTags;
 use engine::path_tags::{self as run, PathTagChange};
 use engine::repo::Repo;
@@ -53,6 +54,14 @@ pub fn list(tags: &PathTags, lists: &[Vec<String>], hosts: &[String]) -> Vec<Tag
     let paths = tags.paths(lists).into_iter();
     let here = paths.filter(|(host, _)| hosts.is_empty() || hosts.iter().any(|wanted| wanted == host));
     here.map(|(host, path)| tagged(tags, host, path)).collect()
+}
+
+/// The tags of an entry, whose path is relative to `/`. There may be millions, and mostly no tags.
+pub fn of_entry<'t>(tags: &'t PathTags, host: &str, path: &[u8]) -> Vec<&'t str> {
+    match tags.is_empty() {
+        true => Vec::new(),
+        false => tags.of(host, &text::absolute(path)),
+    }
 }
 
 fn tagged(tags: &PathTags, host: &str, path: &[u8]) -> TaggedPath {

@@ -100,16 +100,16 @@ pub struct ConsoleArgs {
     /// Print a link by which a new password can be chosen
     #[arg(long)]
     pub reset_password: bool,
-    /// Ask for a new password here, and end
+    /// Ask for a new password on the terminal, set it, and exit
     #[arg(long, conflicts_with_all = ["listen", "reset_password", "new_token", "revoke_token"])]
     pub set_password: bool,
-    /// Make a token for a program that reads /api/ or /metrics, print it, and end
+    /// Make a token for a program that reads /api/ or /metrics, print it, and exit
     #[arg(long, value_name = "NAME", conflicts_with_all = ["listen", "reset_password"])]
     pub new_token: Option<String>,
     /// With --new-token: it may start, stop and pause runs, too
     #[arg(long, requires = "new_token")]
     pub allow_changes: bool,
-    /// Revoke a token, and end
+    /// Revoke a token, and exit
     #[arg(long, value_name = "NAME", conflicts_with_all = ["listen", "reset_password", "new_token"])]
     pub revoke_token: Option<String>,
 }

@@ -170,16 +170,18 @@ impl Tagged {
 
     /// The snapshot has the tags, or the path, or a directory above it.
     fn lets_pass(&self, snapshot: &Snapshot, path: &[u8]) -> bool {
+        if self.wanted.is_empty() {
+            return true;
+        }
         let facts = snapshot.facts();
-        self.wanted.is_empty()
-            || self.wanted.iter().any(|tags| facts.has_tags(tags))
+        self.wanted.iter().any(|tags| facts.has_tags(tags))
             || self
                 .tags
                 .has_any(&facts.host, &text::absolute(path), &self.wanted)
     }
 
     fn of_path(&self, snapshot: &Snapshot, path: &[u8]) -> Vec<&str> {
-        self.tags.of(&snapshot.manifest.host, &text::absolute(path))
+        path_tags::of_entry(&self.tags, &snapshot.manifest.host, path)
     }
 }
 
@@ -232,7 +234,10 @@ impl FindView {
                 out.line(&(line + &text::tags(tags)));
             }
             FindView::Files(files) => {
-                let file = files.entry(path.to_vec()).or_default();
+                let file = match files.get_mut(path) {
+                    Some(known) => known,
+                    None => files.entry(path.to_vec()).or_default(),
+                };
                 file.versions.add(snapshot.id, entry);
                 file.tags = text::tags(tags);
                 return files.len() <= FILES_MAX;

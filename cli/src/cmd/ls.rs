@@ -122,7 +122,7 @@ impl LsView {
     }
 
     fn tags_of(&self, path: &[u8]) -> Vec<&str> {
-        self.tags.of(&self.host, &text::absolute(path))
+        path_tags::of_entry(&self.tags, &self.host, path)
     }
 
     fn end(self, args: &LsArgs, out: &mut Lines) {
