@@ -1,5 +1,27 @@
 //! The pages of the console: labels in [`Labels`], sentences with values in functions.
 
+/// Makes texts without values methods of [`Labels`], and tests that they are there in both languages.
+macro_rules! labels {
+    ($($name:ident => $en:literal, $ja:literal;)*) => {
+        impl Labels {
+            $(pub fn $name(self) -> &'static str {
+                self.0.pick($en, $ja)
+            })*
+        }
+
+        #[cfg(test)]
+        mod all_labels {
+            #[test]
+            fn every_label_is_there_in_both_languages() {
+                for (en, ja) in [$(($en, $ja)),*] {
+                    assert!(!en.is_empty() && !ja.is_empty() && en != ja, "{en}: {ja}");
+                    assert!(!en.contains("  ") && !ja.contains("  "), "{en}: {ja}");
+                }
+            }
+        }
+    };
+}
+
 mod labels;
 mod restoring;
 mod setting_up;
@@ -34,7 +56,7 @@ pub fn listening(lang: Lang, url: &str) -> String {
 pub fn tls_only(lang: Lang) -> String {
     say!(
         lang,
-        "The console answers by TLS only: write https:// in front of its address.\n",
+        "This console uses TLS only: begin its address with https://.\n",
         "コンソールは TLS でだけ応答します。アドレスの先頭を https:// にしてください。\n"
     )
 }
@@ -43,7 +65,7 @@ pub fn tls_only(lang: Lang) -> String {
 pub fn password_set(lang: Lang) -> String {
     say!(
         lang,
-        "The console has a new password. Whoever is logged in stays so until the console is started again.",
+        "The console has a new password. Open sessions stay logged in until the console is restarted.",
         "コンソールのパスワードを変更しました。ログイン中の利用者は、コンソールを再起動するまでそのままです。"
     )
 }

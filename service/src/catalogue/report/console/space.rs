@@ -4,19 +4,6 @@ use super::Labels;
 use crate::catalogue::{Lang, Noun, count, say};
 use engine::units::{escape, format_bytes};
 
-macro_rules! labels {
-    ($($name:ident => $en:literal, $ja:literal;)*) => {
-        impl Labels {
-            $(pub fn $name(self) -> &'static str {
-                self.0.pick($en, $ja)
-            })*
-        }
-
-        #[cfg(test)]
-        const ALL: &[(&str, &str)] = &[$(($en, $ja)),*];
-    };
-}
-
 labels! {
     space => "What uses the space", "容量の内訳";
     space_what => "How much space would become free without each file or folder: what it alone needs, in all snapshots together. \
@@ -112,17 +99,4 @@ pub fn purge_frees(lang: Lang, bytes: u64) -> String {
         "Without it, {bytes} become free at a later prune.",
         "取り除くと、後の整理で {bytes} が空きます。"
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_label_is_there_in_both_languages() {
-        for (en, ja) in ALL {
-            assert!(!en.is_empty() && !ja.is_empty() && en != ja, "{en}: {ja}");
-            assert!(!en.contains("  ") && !ja.contains("  "), "{en}: {ja}");
-        }
-    }
 }
