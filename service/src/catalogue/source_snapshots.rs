@@ -28,7 +28,7 @@ pub(super) fn no_source_snapshot(lang: Lang, why: &NoSnapshot) -> String {
             let kind = escape(file_system.as_bytes());
             say!(
                 lang,
-                "no snapshot of {source}: its file system ({kind}) has none; btrfs and ZFS have",
+                "no snapshot of {source}: its file system ({kind}) can't make snapshots that dedup can read; btrfs and ZFS can",
                 "{source} のスナップショットを作れません。ファイルシステム ({kind}) が対応していません (btrfs と ZFS なら可能)"
             )
         }

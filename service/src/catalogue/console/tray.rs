@@ -35,7 +35,7 @@ impl TrayFault {
             ),
             TrayFault::Ended { why } => say!(
                 lang,
-                "the icon can't be shown any more: {why}",
+                "the icon can no longer be shown: {why}",
                 "アイコンを表示できなくなりました: {why}"
             ),
         }

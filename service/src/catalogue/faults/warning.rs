@@ -167,8 +167,8 @@ fn left_in_place(lang: Lang, name: &[u8]) -> String {
     let name = name.escape_ascii();
     say!(
         lang,
-        "an earlier restore of it in place did not end: what there is of it is named {name}, in the same directory; \
-         restore it again to complete it",
+        "an earlier restore in place did not finish: the incomplete file is {name}, in the same directory; restore it \
+         again to complete it",
         "前の上書き復元が終わっていません。途中のものは、同じディレクトリーの {name} です。もう一度復元すると完成します"
     )
 }

@@ -245,7 +245,7 @@ pub fn reused(lang: Lang, bytes: u64) -> String {
     let bytes = format_bytes(bytes);
     say!(
         lang,
-        "Found {bytes} of it in the target",
+        "{bytes} of it were already in the target",
         "そのうち {bytes} は復元先にありました"
     )
 }

@@ -78,12 +78,12 @@ fn verdict(lang: Lang, different: u64, problems: ProblemCounts) -> String {
         ),
         (_, _) if problems.damage == 0 => say!(
             lang,
-            "{paths} could not be restored as backed up, named above",
+            "{paths}, named above, could not be restored as backed up",
             "{paths}をバックアップしたとおりに復元できませんでした (上に示したもの)"
         ),
         (_, _) => say!(
             lang,
-            "{paths} could not be restored as backed up, named above. 'dedup check --read-data' shows what is damaged",
+            "{paths}, named above, could not be restored as backed up. 'dedup check --read-data' shows what is damaged",
             "{paths}をバックアップしたとおりに復元できませんでした (上に示したもの)。'dedup check --read-data' で破損を調べてください"
         ),
     }
