@@ -31,6 +31,8 @@ if [ "${1:-}" != build ]; then
     have dbus-daemon || missing+=(dbus-daemon)
     # They ask servers with it.
     have curl || missing+=(curl)
+    # They make certificates with it.
+    have openssl || missing+=(openssl)
     # They back up file systems that they make.
     have mkfs.btrfs || missing+=(btrfs-progs)
     have mkntfs || missing+=(ntfs-3g)

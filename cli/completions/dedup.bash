@@ -1,4 +1,4 @@
-# Completion of dedup for bash. What can follow is asked of the program itself: 'dedup complete'.
+# Completion of dedup for bash. The candidates come from the program itself: 'dedup complete'.
 
 _dedup() {
     local line=${COMP_LINE:0:COMP_POINT} word=${COMP_WORDS[COMP_CWORD]} found

@@ -1,4 +1,4 @@
-# Completion of dedup for fish. What can follow is asked of the program itself: 'dedup complete'.
+# Completion of dedup for fish. The candidates come from the program itself: 'dedup complete'.
 
 function __dedup_complete
     set -l words (commandline --tokenize --cut-at-cursor --current-process)

@@ -1,5 +1,5 @@
 #compdef dedup
-# Completion of dedup for zsh. What can follow is asked of the program itself: 'dedup complete'.
+# Completion of dedup for zsh. The candidates come from the program itself: 'dedup complete'.
 
 _dedup() {
     local found files=
