@@ -228,10 +228,8 @@ impl<'a> Recorder<'a> {
             let look = std::thread::Builder::new().name("stop".to_string());
             // Without a thread the job can't be stopped from elsewhere, which is better than that it does not run.
             let _ = look.spawn_scoped(scope, || self.look());
-            let done = run(&recording);
-            *lock(&self.tape.ended) = true;
-            self.tape.wake.notify_all();
-            done
+            let _ended = JobEnd(&self.tape);
+            run(&recording)
         })
     }
 
@@ -266,6 +264,17 @@ impl Tape {
         let mut log = lock(&self.log);
         log.add(&self.journal, &self.id, problem);
         log.count
+    }
+}
+
+/// Tells the thread that looks after a job that it is over, however it ends: else a panic would wait for that thread for
+/// ever.
+struct JobEnd<'t>(&'t Tape);
+
+impl Drop for JobEnd<'_> {
+    fn drop(&mut self) {
+        *lock(&self.0.ended) = true;
+        self.0.wake.notify_all();
     }
 }
 

@@ -277,6 +277,29 @@ fn a_job_is_stopped_from_elsewhere() {
     assert!(journal.running().unwrap().is_empty());
 }
 
+#[test]
+fn a_job_that_panics_is_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let context = context(dir.path());
+    let recorder = Recorder::new(&context, &JobInfo::of(JobKind::Backup), &|| false).unwrap();
+    let run = || {
+        recorder.run(
+            &Nobody,
+            |_| -> Result<(), Failure> { panic!("a fault") },
+            |(), _| Status::Completed,
+        )
+    };
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err();
+            done.send(panicked).unwrap();
+        });
+        let panicked = is_done.recv_timeout(std::time::Duration::from_secs(60));
+        assert_eq!(panicked, Ok(true), "it waits for ever");
+    });
+}
+
 /// What programs read is in English, and always names the set.
 #[test]
 fn rows_for_programs() {
