@@ -18,8 +18,10 @@ use std::time::Duration;
 pub struct Counter(AtomicU64);
 
 impl Counter {
+    /// Sizes are what file systems say: a few sparse files can have more together than a number holds.
     pub(super) fn add(&self, n: u64) {
-        self.0.fetch_add(n, Relaxed);
+        let add = |count: u64| Some(count.saturating_add(n));
+        let _always = self.0.fetch_update(Relaxed, Relaxed, add);
     }
     pub(super) fn get(&self) -> u64 {
         self.0.load(Relaxed)
@@ -218,11 +220,11 @@ impl<'a> BackupRun<'a> {
     }
 
     pub(super) fn progress(&self) {
-        let reading: u64 = self.reading.iter().map(Counter::get).sum();
+        let reading = self.reading.iter().map(Counter::get).fold(0, u64::saturating_add);
         self.monitor.progress(&Progress {
             files_done: self.counts.files.get(),
             files_total: self.totals.files.get(),
-            bytes_done: self.counts.bytes.get() + reading,
+            bytes_done: self.counts.bytes.get().saturating_add(reading),
             bytes_total: self.totals.bytes.get(),
             errors: self.counts.errors.get(),
         });

@@ -32,7 +32,8 @@ pub fn count(run: &BackupRun<'_>, options: &BackupOptions, wait: Duration, walk_
         }
         for found in batch.entries.iter().filter(|found| found.kind == Kind::File) {
             files += 1;
-            bytes += found.meta.size;
+            // A few sparse files can have more together than a number holds.
+            bytes = u64::saturating_add(bytes, found.meta.size);
         }
     }
     run.totals.files.add(files);
