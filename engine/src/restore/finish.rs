@@ -10,12 +10,13 @@ use super::leftovers::temporary_name;
 use super::links::Link;
 use super::shared::Shared;
 use super::write::RestoreWorker;
-use crate::entry::{DirPath, join};
+use crate::entry::join;
 use crate::error::Result;
 use crate::fsmeta::{AsFd, TargetDir, set_flags};
 use crate::platform::errno::errno_of;
 use crate::problem::{MetaPart, RestoreProblem};
-use std::collections::BTreeMap;
+use chunkstore::error::Operation;
+use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What was finished so far, written to disk. What can't be is removed.
@@ -23,12 +24,18 @@ pub(super) fn on_disk(shared: &Shared<'_>, worker: &mut RestoreWorker<'_, '_>) -
     let mut finished = std::mem::take(&mut *shared.finished.lock());
     // They were written by where their bytes lie, which may be all over the tree: so each directory is opened once.
     finished.sort_by(|a, b| a.job.dir.cmp(&b.job.dir));
-    let mut devices: BTreeMap<u64, DirPath> = BTreeMap::new();
-    for Finished { job, id } in &finished {
-        devices.entry(id.dev).or_insert_with(|| job.dir.clone());
-    }
-    match shared.sync(devices) {
-        Ok(()) => Ok(finished),
+    match shared.sync(&finished) {
+        Ok(unreached) => {
+            for Finished { job, .. } in finished.extract_if(.., |one| unreached.contains(&one.id.dev)) {
+                let failure = Failure::Problem(RestoreProblem::Io {
+                    operation: Operation::SyncRestored,
+                    error: io::Error::from(io::ErrorKind::NotFound).into(),
+                });
+                worker.discard(&job, &failure);
+                worker.failed(&job, failure);
+            }
+            Ok(finished)
+        }
         Err(e) => {
             shared.note_space(&e);
             for Finished { job, .. } in &finished {

@@ -7,7 +7,7 @@ use super::journal::{DeadRuns, Temporaries};
 use super::locked::Locked;
 use super::opened::OpenTarget;
 use super::{Overwrite, Permissions, RestoreOptions, Summary};
-use crate::entry::{DirPath, Kind, Meta};
+use crate::entry::{Kind, Meta};
 use crate::error::{Error, Result};
 use crate::fsmeta::{self, ApplyOptions, FileId, Owner, Owners, Target, TargetDir, TargetError};
 use crate::monitor::{EntryChange, Monitor, Problem, ProblemKind, Progress};
@@ -18,7 +18,7 @@ use crate::run::RunContext;
 use chunkstore::descriptors;
 use chunkstore::error::{IoError, Operation};
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -73,7 +73,8 @@ pub(super) struct Shared<'a> {
     pub opened: OpenTarget,
     pub locked: Locked,
     /// A directory on each file system that was written to.
-    devices: Mutex<BTreeMap<u64, DirPath>>,
+    /// One directory of each file system that was written to, open: its path may not lead to it for as long.
+    devices: Mutex<BTreeMap<u64, TargetDir>>,
 }
 
 impl<'a> Shared<'a> {
@@ -146,28 +147,41 @@ impl<'a> Shared<'a> {
         self.finished.lock().push(Finished { job, id });
     }
 
-    /// Writes to disk what was written so far on the file systems of `devices`, each named with one of its directories.
-    pub fn sync(&self, devices: BTreeMap<u64, DirPath>) -> Result<()> {
-        for (device, dir) in devices {
-            let synced = match self.dir(&dir) {
-                Ok(opened) => opened.sync_fs(),
-                // It was moved away meanwhile.
-                Err(_) => Ok(()),
-            };
-            synced.map_err(|source| self.not_on_disk(source))?;
-            self.devices.lock().entry(device).or_insert(dir);
+    /// Writes these files to disk: all of each file system that they are on. Gives the file systems of which none of their
+    /// directories can be reached any more.
+    pub fn sync(&self, finished: &[Finished]) -> Result<BTreeSet<u64>> {
+        let mut devices = self.devices.lock();
+        let mut used = BTreeSet::new();
+        for Finished { job, id } in finished {
+            used.insert(id.dev);
+            if devices.contains_key(&id.dev) {
+                continue;
+            }
+            match self.dir(&job.dir) {
+                Ok(dir) => drop(devices.insert(id.dev, dir)),
+                Err(Fault::Fatal(e)) => return Err(e),
+                // It was moved away meanwhile; the next one may not have been.
+                Err(_) => {}
+            }
         }
-        Ok(())
+        let mut unreached = BTreeSet::new();
+        for device in used {
+            match devices.get(&device) {
+                Some(dir) => dir.sync_fs().map_err(|source| self.not_on_disk(source))?,
+                None => drop(unreached.insert(device)),
+            }
+        }
+        Ok(unreached)
     }
 
     /// The same for all that this run has written to.
     pub fn sync_all(&self) -> Result<()> {
-        let devices = self.devices.lock().clone();
-        self.sync(devices)?;
-        match self.target() {
-            Some(target) => target.root().sync_fs().map_err(|source| self.not_on_disk(source)),
-            None => Ok(()),
+        let devices = self.devices.lock();
+        let roots = self.target().map(|target| target.root());
+        for dir in devices.values().chain(roots) {
+            dir.sync_fs().map_err(|source| self.not_on_disk(source))?;
         }
+        Ok(())
     }
 
     pub fn not_on_disk(&self, source: io::Error) -> Error {

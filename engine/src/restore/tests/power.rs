@@ -3,8 +3,9 @@
 //! or torn, whatever its name. What has its own name is whole all the same, and the next restore completes the rest.
 
 use super::deaths::{Life, MODES, Story};
-use super::kit::seeds;
+use super::kit::{Kit, seeds};
 use crate::fsmeta::{Changes, End, Event, How, Watch};
+use crate::restore::RestoreOptions;
 use parking_lot::Mutex;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,46 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 type Names = BTreeMap<PathBuf, u64>;
+
+/// The first directory of a window, by which its file system is known, is moved away before the window is on disk.
+#[test]
+fn what_gets_its_name_is_on_disk_wherever_directories_go() {
+    let kit = Kit::new();
+    for dir in ["a", "b"] {
+        fs::create_dir(kit.source().join(dir)).unwrap();
+        fs::write(kit.source().join(dir).join("file"), dir.repeat(1000)).unwrap();
+    }
+    let manifest = kit.backup();
+    let (target, elsewhere) = (kit.target(), kit.source().join("elsewhere"));
+    let seen = Arc::new(Mutex::new((false, false)));
+    let noted = seen.clone();
+    let watch = move |event| {
+        let mut seen = noted.lock();
+        let begun = |dir: &str| fs::read_dir(target.join(dir)).is_ok_and(|names| names.count() > 0);
+        if begun("a") && begun("b") {
+            fs::rename(target.join("a"), &elsewhere).unwrap();
+            seen.0 = false;
+        }
+        match event {
+            Event::Synced => seen.0 = true,
+            Event::Changed if target.join("b/file").exists() => {
+                assert!(seen.0, "it has its name and may not be on disk");
+                seen.1 = true;
+            }
+            Event::Changed => {}
+        }
+    };
+    let changes = Changes {
+        watch: Some(Watch::new(watch)),
+        ..Changes::default()
+    };
+    let options = RestoreOptions {
+        changes,
+        ..kit.options()
+    };
+    let _some_of_it = kit.restore(&manifest, &options).0;
+    assert_eq!(*seen.lock(), (true, true));
+}
 
 /// What a name leads to.
 #[derive(Clone, PartialEq, Eq, Debug)]
