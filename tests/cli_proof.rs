@@ -223,6 +223,21 @@ fn a_drill_restores_and_compares() {
     );
 }
 
+/// Who may change the folder could put a link where the drill is about to write, and have anything replaced.
+#[test]
+fn a_scratch_folder_of_others_is_refused() {
+    let home = home();
+    let open = home.path("shared/dedup-drill");
+    fs::create_dir_all(&open).unwrap();
+    fs::set_permissions(&open, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    std::os::unix::fs::symlink(home.path("docs"), open.join("link")).unwrap();
+    home.ends(1, &["drill", "latest", "--scratch", "shared"])
+        .says(&["shared/dedup-drill", "--scratch"]);
+    assert_eq!(fs::read_dir(&open).unwrap().count(), 1, "nothing is made there");
+    assert_eq!(fs::read_dir(home.path("docs")).unwrap().count(), 3);
+    drill(&home, &["latest", "--scratch", "own"]).ends(0);
+}
+
 #[test]
 fn what_changed_on_the_machine_is_no_failure() {
     let home = home();

@@ -169,6 +169,11 @@ pub enum Refusal {
     TooManyPathTags,
     /// Other processes of this machine changed tags of paths again and again.
     PathTagsBusy,
+    /// What is in this folder may be changed by other users, who could lead elsewhere what is written there.
+    OpenToOthers {
+        /// The folder, or what is in its place.
+        folder: PathBuf,
+    },
 }
 
 impl Error {

@@ -54,7 +54,8 @@ pub struct DrillOptions {
     /// Which files are restored.
     pub sample: Sample,
     /// Folders in which scratch folders may be made, each instead of the one before where that has not enough room. They
-    /// hold nothing else: what a drill that was killed has left in them is removed.
+    /// hold nothing else: what a drill that was killed has left in them is removed. One that other users may change is
+    /// refused.
     pub scratch: Vec<PathBuf>,
 }
 

@@ -100,7 +100,8 @@ struct Draw {
     files: usize,
     room: u64,
     drawn: BinaryHeap<Lot>,
-    taken: u64,
+    /// Exact, whatever sizes the entries tell: a sum that stops at the largest number can't be taken back.
+    taken: u128,
     /// The smallest file with a content: taken where every file is too large.
     smallest: Option<Lot>,
 }
@@ -122,11 +123,11 @@ impl Draw {
             }
             return;
         }
-        self.taken = self.taken.saturating_add(lot.room);
+        self.taken += u128::from(lot.room);
         self.drawn.push(lot);
-        while self.drawn.len() > self.files || self.taken > self.room {
+        while self.drawn.len() > self.files || self.taken > u128::from(self.room) {
             let Some(lot) = self.drawn.pop() else { break };
-            self.taken -= lot.room;
+            self.taken -= u128::from(lot.room);
         }
     }
 
@@ -198,6 +199,18 @@ mod tests {
             [b"d/1".to_vec()],
             "the smallest where all are too large"
         );
+    }
+
+    /// As a snapshot that somebody made up may have them.
+    #[test]
+    fn sizes_whose_sum_is_no_number_are_drawn_too() {
+        let sizes = [u64::MAX, 5, u64::MAX, 1, u64::MAX];
+        for seed in 0..100 {
+            assert_eq!(drawn(1, u64::MAX, &sizes, seed).files, 1, "{seed}");
+            assert_eq!(drawn(5, u64::MAX, &[u64::MAX; 5], seed).files, 1, "{seed}");
+            let room = drawn(5, u64::MAX - 1, &[u64::MAX - 1, 5, 1], seed).room;
+            assert!((1..u64::MAX).contains(&room), "{seed}");
+        }
     }
 
     #[test]

@@ -20,6 +20,12 @@ pub fn owns(meta: &Metadata) -> bool {
     system::owns(meta)
 }
 
+/// Whether a folder belongs to the user that this process runs as, and no other user, but for root, may make, rename or
+/// remove what is in it. Where that can't be asked, it is taken to be so.
+pub fn only_we_may_change(folder: &Metadata) -> bool {
+    system::only_we_may_change(folder)
+}
+
 /// The numbers of a file's user and group.
 pub fn owner_of(meta: &Metadata) -> (u32, u32) {
     system::owner_of(meta)

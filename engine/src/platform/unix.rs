@@ -92,6 +92,11 @@ pub(super) fn owns(meta: &Metadata) -> bool {
     geteuid().as_raw() == meta.uid()
 }
 
+/// Of an access list, the group's bits show the most that it allows.
+pub(super) fn only_we_may_change(folder: &Metadata) -> bool {
+    owns(folder) && folder.mode() & 0o022 == 0
+}
+
 pub(super) fn owner_of(meta: &Metadata) -> (u32, u32) {
     (meta.uid(), meta.gid())
 }

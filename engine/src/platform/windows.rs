@@ -201,6 +201,11 @@ pub(super) fn owns(_: &Metadata) -> bool {
     false
 }
 
+/// Folders below a user's profile are that user's by inheritance; of others it can't be asked.
+pub(super) fn only_we_may_change(_: &Metadata) -> bool {
+    true
+}
+
 pub(super) fn owner_of(_: &Metadata) -> (u32, u32) {
     (u32::MAX, u32::MAX)
 }

@@ -61,6 +61,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::PublishedAgain(_) => Refusal::PublishedAgain(session()),
         Refusal::PartGone(_) => Refusal::PartGone(session()),
         Refusal::NotAReplica { .. } => Refusal::NotAReplica { location: x(), of: x() },
+        Refusal::OpenToOthers { .. } => Refusal::OpenToOthers { folder: "/x".into() },
         Refusal::AnotherCollection(_) => Refusal::AnotherCollection(missing()),
         Refusal::WeakStorage(_) => Refusal::WeakStorage(vec![Weakness::Delete, Weakness::RangeRead]),
     )
