@@ -1,12 +1,18 @@
 //! Tags on files and directories: who has them, what finds them, how several machines change them, and what is stored.
 
-use chunkstore::remote::{Memory, Remote};
+use chunkstore::id::RecordName;
+use chunkstore::remote::{Memory, ObjectName, Remote};
 use engine::machines::{self, RecordContent};
-use engine::path_tags::{self, PathTagChange, PathTags};
+use engine::monitor::Quiet;
+use engine::path_tags::{self, PathTagChange, PathTagEdit, PathTags};
+use engine::repo::Repo;
+use engine::{GcPolicy, StoreError, Unused, prune};
 use jiff::Timestamp;
 use kit::machine::{self, Machine};
 use kit::program::{Home, Run, number};
+use kit::remotes::Refusing;
 use serde_json::{Value, json};
+use std::io;
 use std::sync::Arc;
 
 fn home() -> Home {
@@ -145,13 +151,22 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-fn adding(tag: &str) -> PathTagChange {
+fn of_x(edit: PathTagEdit) -> PathTagChange {
     PathTagChange {
         host: "h".to_string(),
         path: b"/x".to_vec(),
-        add: vec![tag.to_string()],
-        remove: Vec::new(),
+        edit,
     }
+}
+
+fn adding(tag: &str) -> PathTagChange {
+    let (add, remove) = (vec![tag.to_string()], Vec::new());
+    of_x(PathTagEdit::Edit { add, remove })
+}
+
+fn removing(tag: &str) -> PathTagChange {
+    let (add, remove) = (Vec::new(), vec![tag.to_string()]);
+    of_x(PathTagEdit::Edit { add, remove })
 }
 
 /// Two machines at once, and what seem to be several processes of each: nothing that was said is lost.
@@ -207,4 +222,146 @@ fn what_is_stored() {
         .collect();
     assert!(path_tags::change(&repo, &many, at(1_001), false).is_err());
     assert_eq!(PathTags::read(&repo).unwrap().of("h", b"/x"), ["t"]);
+}
+
+/// Which tags go shows only when nobody else changes them: of several replacements at once one is left.
+#[test]
+fn replacements_at_once_leave_one() {
+    let memory = Memory::new();
+    machine::create_small(&memory).unwrap();
+    let machine = Machine::new("alpha");
+    let repo = machine.open(Arc::new(memory)).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..6 {
+            let repo = &repo;
+            scope.spawn(move || {
+                for number in 0..3 {
+                    let tags = vec![format!("{thread}-{number}")];
+                    let change = of_x(PathTagEdit::Replace(tags));
+                    path_tags::change(repo, &[change], at(5), false).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(PathTags::read(&repo).unwrap().of("h", b"/x").len(), 1);
+}
+
+/// Two machines at a storage that can refuse to give their records.
+struct Unread {
+    refusing: Refusing,
+    alpha: Repo,
+    beta: Repo,
+    _machines: [Machine; 2],
+}
+
+impl Unread {
+    fn new() -> Unread {
+        let memory = Memory::new();
+        machine::create_small(&memory).unwrap();
+        let refusing = Refusing::new(Arc::new(memory));
+        let machines = [Machine::new("alpha"), Machine::new("beta")];
+        let open = |machine: &Machine| machine.open(Arc::new(refusing.clone())).unwrap();
+        Unread {
+            alpha: open(&machines[0]),
+            beta: open(&machines[1]),
+            _machines: machines,
+            refusing,
+        }
+    }
+
+    fn records(&self) -> Vec<RecordName> {
+        self.alpha.store.records().unwrap()
+    }
+
+    /// From now on exactly these can't be read.
+    fn refuse(&self, names: &[RecordName]) {
+        let names = names.iter().map(|name| ObjectName::machine(*name));
+        self.refusing
+            .refuse(names, || io::ErrorKind::PermissionDenied.into());
+    }
+
+    fn tags(&self) -> Vec<String> {
+        let tags = PathTags::read(&self.alpha).unwrap();
+        tags.of("h", b"/x").into_iter().map(String::from).collect()
+    }
+}
+
+/// What this machine said before is part of what it says next, and would be lost.
+#[test]
+fn a_record_that_cannot_be_read_is_not_replaced() {
+    let scene = Unread::new();
+    let change = |change: PathTagChange| path_tags::change(&scene.alpha, &[change], at(10), false);
+    change(adding("t")).unwrap();
+    let before = scene.records();
+    scene.refuse(&before);
+    let error = change(adding("u")).unwrap_err();
+    assert!(
+        matches!(&error, engine::Error::Store(StoreError::Unreadable { .. })),
+        "{error:?}"
+    );
+    assert_eq!(scene.records(), before);
+    scene.refuse(&[]);
+    assert_eq!(scene.tags(), ["t"]);
+    change(adding("u")).unwrap();
+    assert_eq!(scene.tags(), ["t", "u"]);
+}
+
+/// Another machine may have said the same, which can't be read now.
+#[test]
+fn a_tag_that_was_removed_stays_away() {
+    let scene = Unread::new();
+    let change = |repo: &Repo, change: PathTagChange, second: i64| {
+        path_tags::change(repo, &[change], at(second), false).unwrap();
+    };
+    change(&scene.alpha, adding("t"), 5);
+    let of_alpha = scene.records();
+    scene.refuse(&of_alpha);
+    change(&scene.beta, adding("t"), 6);
+    change(&scene.beta, adding("u"), 6);
+    let mut of_beta = scene.records();
+    of_beta.retain(|name| !of_alpha.contains(name));
+    scene.refuse(&of_beta);
+    assert_eq!(scene.tags(), ["t"]);
+    change(&scene.alpha, removing("t"), 10);
+    change(&scene.alpha, removing("u"), 10);
+    scene.refuse(&[]);
+    assert!(scene.tags().is_empty(), "{:?}", scene.tags());
+}
+
+/// A machine without snapshots, such as one that only looks after others, may have tagged the paths of one that has some.
+#[test]
+fn a_prune_keeps_tags_of_hosts_with_snapshots() {
+    let memory = Memory::new();
+    machine::create_small(&memory).unwrap();
+    let remote: Arc<dyn Remote> = Arc::new(memory);
+    let machines = [Machine::new("alpha"), Machine::new("beta"), Machine::new("gamma")];
+    let source = tempfile::tempdir().unwrap();
+    std::fs::write(source.path().join("file"), "x").unwrap();
+    machines[0].backup(remote.clone(), source.path()).unwrap();
+    // Long ago, and in each case another host's.
+    for (machine, hosts) in [(1, &["gone", "alpha"][..]), (2, &["gone"][..])] {
+        let repo = machines[machine].open(remote.clone()).unwrap();
+        for host in hosts {
+            let change = PathTagChange {
+                host: host.to_string(),
+                ..adding("t")
+            };
+            path_tags::change(&repo, &[change], at(1_000), false).unwrap();
+        }
+    }
+    let repo = machines[0].open(remote).unwrap();
+    let series = || {
+        let all = repo.store.records().unwrap().into_iter();
+        let all: std::collections::BTreeSet<[u8; 8]> = all.map(|name| name.series).collect();
+        all.len()
+    };
+    assert_eq!(series(), 2);
+    let policy = GcPolicy {
+        max_unused: Unused::Bytes(0),
+        max_repack: u64::MAX,
+    };
+    prune::run(&repo, &prune::PruneOptions::new(policy), &Quiet).unwrap();
+    assert_eq!(series(), 1, "what is only about hosts that are no more");
+    let tags = PathTags::read(&repo).unwrap();
+    assert_eq!(tags.of("alpha", b"/x"), ["t"]);
 }

@@ -5,7 +5,7 @@
 //!
 //! A machine adds a record and deletes its older ones, but for the last [`KEPT`]. Where nothing can be deleted they stay, and
 //! its state is recorded once a day. Records of a machine of which no snapshot is left are deleted by a prune once the
-//! newest is a year old.
+//! newest is a year old; those about tags of paths only if no snapshot is left of any host whose paths they name, either.
 
 use crate::error::{Error, Result};
 use crate::repo::Repo;
@@ -18,7 +18,7 @@ use chunkstore::remote::{ObjectName, for_all};
 use chunkstore::store::Store;
 use jiff::{SignedDuration, Timestamp};
 use minicbor::{Decode, Encode};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Records of a series that are kept.
 const KEPT: usize = 10;
@@ -162,6 +162,17 @@ pub struct MachineRecord {
     pub profile: String,
     pub time: Timestamp,
     pub content: RecordContent,
+}
+
+impl MachineRecord {
+    /// The hosts that it is about: of paths with tags these may be others than the machine itself.
+    fn into_hosts(self) -> BTreeSet<String> {
+        let mut hosts = BTreeSet::from([self.host]);
+        if let RecordContent::PathTags(rows) = self.content {
+            hosts.extend(rows.into_iter().map(|row| row.host));
+        }
+        hosts
+    }
 }
 
 /// What a repository knows of its machines.
@@ -328,6 +339,11 @@ pub(crate) fn keep_one(repo: &Repo, content: &RecordContent, now: Timestamp) -> 
     keep_in(repo, "", (series, &names), content, now)
 }
 
+/// The series of what this machine said about tags of paths.
+pub(crate) fn own_path_tags(repo: &Repo) -> [u8; 8] {
+    series_of(repo, "", PATH_TAGS)
+}
+
 fn series_of(repo: &Repo, profile: &str, subject: u8) -> [u8; 8] {
     let subject = [&[subject], profile.as_bytes()].concat();
     repo.store.record_series(&repo.machine(), &subject)
@@ -436,7 +452,7 @@ pub(crate) fn tidy(repo: &Repo) -> Result<()> {
             (Some(record), unreadable)
                 if unreadable.is_empty() && repo.run().now.duration_since(record.time) >= RETIRED =>
             {
-                retired.push((record.host, kept.to_vec()));
+                retired.push((record.into_hosts(), kept.to_vec()));
             }
             // What can't be read may be needed.
             _ => {}
@@ -450,7 +466,8 @@ pub(crate) fn tidy(repo: &Repo) -> Result<()> {
         return Ok(());
     }
     let hosts: HashSet<&str> = snapshots.iter().map(|one| one.manifest.host.as_str()).collect();
-    for (_, names) in retired.iter().filter(|(host, _)| !hosts.contains(host.as_str())) {
+    let is_gone = |about: &BTreeSet<String>| !about.iter().any(|host| hosts.contains(host.as_str()));
+    for (_, names) in retired.iter().filter(|(about, _)| is_gone(about)) {
         names.iter().try_for_each(|name| store.delete_record(*name))?;
     }
     Ok(())

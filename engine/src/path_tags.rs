@@ -33,8 +33,14 @@ pub struct PathTagChange {
     pub host: String,
     /// Absolute.
     pub path: Vec<u8>,
-    pub add: Vec<String>,
-    pub remove: Vec<String>,
+    pub edit: PathTagEdit,
+}
+
+/// What is wanted of them. Which tags a replacement removes shows only when the change is made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PathTagEdit {
+    Edit { add: Vec<String>, remove: Vec<String> },
+    Replace(Vec<String>),
 }
 
 impl PathTags {
@@ -129,37 +135,80 @@ struct OwnTags {
     others: PathTags,
     /// Both together.
     all: PathTags,
+    /// Another machine may have said more: not all that is there could be read.
+    is_partly_unread: bool,
 }
 
 impl OwnTags {
-    fn new(own: PathTags, others: PathTags) -> OwnTags {
+    fn new(own: PathTags, others: PathTags, is_partly_unread: bool) -> OwnTags {
         OwnTags {
             all: own.with(&others),
             own,
             others,
+            is_partly_unread,
         }
     }
 
-    /// Only what is new is said, and what nobody else says is forgotten rather than denied.
-    fn apply(&mut self, change: &PathTagChange, now: i64) {
-        let removed = change.remove.iter().map(|tag| (tag, false));
-        for (tag, is_there) in removed.chain(change.add.iter().map(|tag| (tag, true))) {
-            let key = (change.host.clone(), change.path.clone(), tag.clone());
-            let known = self.all.all.get(&key).copied();
-            if known.is_some_and(|known| known.is_there) == is_there {
-                continue;
+    /// What this machine said is about to be replaced, so it must be known. Of a damaged record nothing can be known any
+    /// more, and an older one stands in for it.
+    fn read(repo: &Repo) -> Result<OwnTags> {
+        let series = machines::own_path_tags(repo);
+        let records = machines::newest(repo)?;
+        let mut is_partly_unread = false;
+        for (name, error) in records.unreadable {
+            match &error {
+                _ if name.series != series => is_partly_unread = true,
+                Error::Store(e) if e.is_damage() => {}
+                _ => return Err(error),
             }
-            if !is_there && !self.others.all.contains_key(&key) {
-                self.own.all.remove(&key);
-                self.all.all.remove(&key);
-                continue;
-            }
-            // After what was said before, whatever the clocks.
-            let time = known.map_or(now, |known| now.max(known.time.saturating_add(1)));
-            let said = TagState { time, is_there };
-            self.own.all.insert(key.clone(), said);
-            self.all.all.insert(key, said);
         }
+        let (mut own, mut others) = (Vec::new(), Vec::new());
+        for record in records.newest {
+            if let RecordContent::PathTags(rows) = record.content {
+                match record.machine == repo.machine() {
+                    true => own.extend(rows),
+                    false => others.extend(rows),
+                }
+            }
+        }
+        let (own, others) = (PathTags::of_rows(own), PathTags::of_rows(others));
+        Ok(OwnTags::new(own, others, is_partly_unread))
+    }
+
+    fn apply(&mut self, change: &PathTagChange, now: i64) {
+        let (add, remove) = match &change.edit {
+            PathTagEdit::Edit { add, remove } => (add, remove.clone()),
+            PathTagEdit::Replace(tags) => {
+                let old = self.all.of(&change.host, &change.path).into_iter();
+                let old = old.map(String::from).filter(|tag| !tags.contains(tag));
+                (tags, old.collect())
+            }
+        };
+        let removed = remove.iter().map(|tag| (tag, false));
+        for (tag, is_there) in removed.chain(add.iter().map(|tag| (tag, true))) {
+            let key = (change.host.clone(), change.path.clone(), tag.clone());
+            self.say(key, is_there, now);
+        }
+    }
+
+    /// Only what is new is said, and what nobody else says is forgotten rather than denied. Whoever could not be read may
+    /// say it.
+    fn say(&mut self, key: Key, is_there: bool, now: i64) {
+        let known = self.all.all.get(&key).copied();
+        let may_be_unread = self.is_partly_unread && known.is_none() && !is_there;
+        if known.is_some_and(|known| known.is_there) == is_there && !may_be_unread {
+            return;
+        }
+        if !is_there && !self.is_partly_unread && !self.others.all.contains_key(&key) {
+            self.own.all.remove(&key);
+            self.all.all.remove(&key);
+            return;
+        }
+        // After what was said before, whatever the clocks.
+        let time = known.map_or(now, |known| now.max(known.time.saturating_add(1)));
+        let said = TagState { time, is_there };
+        self.own.all.insert(key.clone(), said);
+        self.all.all.insert(key, said);
     }
 }
 
@@ -178,16 +227,7 @@ pub fn change(
 ) -> Result<(PathTags, u64)> {
     // Processes of this machine take turns: each replaces what the machine said.
     let _turn = repo.turn()?;
-    let (mut own, mut others) = (Vec::new(), Vec::new());
-    for record in machines::newest(repo)?.newest {
-        if let RecordContent::PathTags(rows) = record.content {
-            match record.machine == repo.machine() {
-                true => own.extend(rows),
-                false => others.extend(rows),
-            }
-        }
-    }
-    let mut tags = OwnTags::new(PathTags::of_rows(own), PathTags::of_rows(others));
+    let mut tags = OwnTags::read(repo)?;
     let (own_before, before) = (tags.own.clone(), tags.all.clone());
     let mut paths = BTreeSet::new();
     for change in changes {
@@ -285,19 +325,23 @@ mod tests {
     fn a_machine_says_only_what_is_new() {
         let others = PathTags::of_rows([row("a", "/x", "theirs", 100, true)]);
         let own = PathTags::of_rows([row("a", "/x", "mine", 50, true)]);
-        let change = |add: &[&str], remove: &[&str]| {
-            let texts = |list: &[&str]| list.iter().map(|tag| tag.to_string()).collect();
+        let texts = |list: &[&str]| list.iter().map(|tag| tag.to_string()).collect::<Vec<_>>();
+        let edited = |edit: PathTagEdit, is_partly_unread: bool| {
             let change = PathTagChange {
                 host: "a".to_string(),
                 path: b"/x".to_vec(),
-                add: texts(add),
-                remove: texts(remove),
+                edit,
             };
-            let mut tags = OwnTags::new(own.clone(), others.clone());
+            let mut tags = OwnTags::new(own.clone(), others.clone(), is_partly_unread);
             tags.apply(&change, 60);
             assert_eq!(tags.all.all, tags.own.with(&others).all);
             tags.own.into_rows()
         };
+        let edit = |add: &[&str], remove: &[&str]| PathTagEdit::Edit {
+            add: texts(add),
+            remove: texts(remove),
+        };
+        let change = |add: &[&str], remove: &[&str]| edited(edit(add, remove), false);
         assert_eq!(
             change(&["theirs", "mine"], &[]),
             own.clone().into_rows(),
@@ -311,5 +355,16 @@ mod tests {
             "after what was said before"
         );
         assert_eq!(change(&["new"], &["none"])[1], row("a", "/x", "new", 60, true));
+        let replaced = edited(PathTagEdit::Replace(texts(&["mine", "new"])), false);
+        let mine = row("a", "/x", "mine", 50, true);
+        assert_eq!(
+            replaced,
+            [mine.clone(), row("a", "/x", "new", 60, true), denied[1].clone()]
+        );
+        // Somebody who could not be read may say it.
+        let denied = edited(edit(&[], &["mine"]), true);
+        assert_eq!(denied, [row("a", "/x", "mine", 60, false)]);
+        let denied = edited(edit(&[], &["none"]), true);
+        assert_eq!(denied, [mine, row("a", "/x", "none", 60, false)]);
     }
 }

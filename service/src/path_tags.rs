@@ -8,8 +8,8 @@ use crate::history::record::recorded;
 use crate::history::{JobInfo, JobKind};
 use crate::status::Status;
 use crate::text;
-pub use engine::path_tags::PathTags;
 use engine::path_tags::{self as run, PathTagChange};
+pub use engine::path_tags::{PathTagEdit, PathTags};
 use engine::repo::Repo;
 
 #[derive(Clone, Debug)]
@@ -18,15 +18,9 @@ pub struct Request {
     pub paths: Vec<Vec<u8>>,
     /// Whose paths they are; without one, this machine's.
     pub host: Option<String>,
+    /// What becomes of the tags of each path.
     pub change: PathTagEdit,
     pub dry_run: bool,
-}
-
-/// What becomes of the tags of each path.
-#[derive(Clone, Debug)]
-pub enum PathTagEdit {
-    Edit { add: Vec<String>, remove: Vec<String> },
-    Replace(Vec<String>),
 }
 
 /// A path and its tags.
@@ -95,21 +89,10 @@ fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
     };
     let repo = context.open(face)?;
     let step = Step::start(face, Activity::Tag)?;
-    let before = PathTags::read(&repo)?;
-    let one = |path: &Vec<u8>| {
-        let (add, remove) = match &request.change {
-            PathTagEdit::Edit { add, remove } => (add.clone(), remove.clone()),
-            PathTagEdit::Replace(tags) => {
-                let old = before.of(&host, path).into_iter().map(String::from);
-                (tags.clone(), old.filter(|tag| !tags.contains(tag)).collect())
-            }
-        };
-        PathTagChange {
-            host: host.clone(),
-            path: path.clone(),
-            add,
-            remove,
-        }
+    let one = |path: &Vec<u8>| PathTagChange {
+        host: host.clone(),
+        path: path.clone(),
+        edit: request.change.clone(),
     };
     let changes: Vec<PathTagChange> = request.paths.iter().map(one).collect();
     let (after, changed) = run::change(&repo, &changes, context.now.timestamp(), request.dry_run)?;
