@@ -1,6 +1,7 @@
 //! Machines record their settings and the state of their sets in the repository: another machine takes one's place with
 //! nothing but the URL and a key, and `status --all-hosts` shows a machine that never completed a backup.
 
+mod failing;
 mod replica;
 
 use chunkstore::id::RecordName;

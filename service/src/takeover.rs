@@ -104,6 +104,10 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
         let host = record.host.clone();
         failure.with(SetCause::RecordedSettings { host }.into())
     })?;
+    // Before anything is written: whatever may fail of a takeover leaves the settings as they are.
+    let (snapshots, _) = repo.outlines()?;
+    let of_host = snapshots.iter().filter(|one| one.manifest.host == record.host);
+    let url = resolve::absolute(&location.url)?;
     let mut written = false;
     if !request.dry_run && draft.is_change() {
         if !draft.before.is_empty() {
@@ -113,9 +117,6 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
         draft.write(&context.env)?;
         written = true;
     }
-    let (snapshots, _) = repo.outlines()?;
-    let of_host = snapshots.iter().filter(|one| one.manifest.host == record.host);
-    let url = resolve::absolute(&location.url)?;
     Ok(Report {
         recorded: record.time,
         written,
