@@ -363,6 +363,21 @@ fn a_visit_over_the_network() {
     assert_eq!(start.status, 403, "no link opens it");
 }
 
+/// Even if it is the one before.
+#[test]
+fn a_new_password_logs_everybody_out() {
+    let home = home("");
+    choose_password(&home);
+    let console = Running::start(&home, &["--listen", "127.0.0.1:0"]);
+    let entered = console.log_in("localhost", &format!("https://localhost:{}", console.port));
+    let cookie = entered.head.split("set-cookie: __host-").nth(1).unwrap();
+    let cookie = format!("Cookie: __Host-{}", cookie.split(';').next().unwrap());
+    let status = || console.curl("localhost", "/api/status", &["-H", &cookie]).status;
+    assert_eq!(status(), 200);
+    choose_password(&home);
+    assert_eq!(status(), 401);
+}
+
 #[test]
 fn clients_that_do_not_speak_as_they_should() {
     let home = home("");

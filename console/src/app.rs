@@ -5,7 +5,7 @@ use crate::gate::Gate;
 use crate::jobs::Jobs;
 use crate::kept::KeptSpace;
 use crate::opened::{Opened, OpenedSnapshot};
-use crate::sessions::Sessions;
+use crate::sessions::{Session, Sessions};
 use crate::tokens::Tokens;
 use jiff::Zoned;
 use serde_json::Value;
@@ -104,6 +104,16 @@ impl App {
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             workers: Arc::new(Semaphore::new(WORKERS)),
         })
+    }
+
+    /// Who sends this cookie, unless the session is over. What a page does by itself (`is_idle`) does not prolong it.
+    pub fn session(&self, id: &str, is_idle: bool) -> Option<Arc<Session>> {
+        if id.is_empty() {
+            return None;
+        }
+        // While the file can't be read nobody gets in. That may pass, so that it does not end the session.
+        let stamp = self.gate.stamp().ok().flatten()?;
+        self.sessions.find(id, stamp, is_idle, Instant::now())
     }
 
     /// With the settings as they are now, and the time.

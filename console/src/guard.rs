@@ -18,7 +18,6 @@ use axum::response::Response;
 use service::catalogue::Lang;
 use service::catalogue::report::console::Labels;
 use std::sync::Arc;
-use std::time::Instant;
 use tokio::time::timeout;
 
 /// A form is no larger.
@@ -252,7 +251,7 @@ fn visit(app: &Arc<App>, parts: &Parts) -> Visit {
         app: app.clone(),
         // What has no address comes by a Unix socket.
         from: parts.extensions.get().copied().unwrap_or_default(),
-        session: app.sessions.find(&session_id, is_idle, Instant::now()),
+        session: app.session(&session_id, is_idle),
         session_id,
         is_by_token: false,
         chosen_lang: look("lang").and_then(|code| Lang::from_code(&code)),

@@ -58,7 +58,8 @@ enum Place {
     Socket(PathBuf),
 }
 
-/// Another password for the console. One that runs asks for it from now on.
+/// Another password for the console. One that runs asks for it from now on: nobody stays logged in there, and its link is
+/// void.
 pub fn set_password(context: &Context, password: &Hidden) -> Result<(), Failure> {
     let changed = Gate::of(&context.dirs()?).change(password.expose())?;
     changed.map_err(|unset| {

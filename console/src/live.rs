@@ -61,10 +61,7 @@ async fn next(mut following: Following) -> Option<(Result<Bytes, Infallible>, Fo
         if !following.last.is_empty() {
             tokio::time::sleep(LOOK).await;
         }
-        let session = following
-            .app
-            .sessions
-            .find(&following.session_id, true, Instant::now());
+        let session = following.app.session(&following.session_id, true);
         if session.is_none() || following.began.elapsed() > LONGEST {
             return None;
         }

@@ -1,7 +1,7 @@
 //! Who is logged in: sessions in memory, each with its token against forged forms and its basket. They end half an hour
-//! after the last request, twelve hours after they began, and with the process.
+//! after the last request, twelve hours after they began, with the password by which they began, and with the process.
 
-use crate::gate::{is_same, token};
+use crate::gate::{PasswordStamp, is_same, token};
 use crate::locks::lock;
 use service::Failure;
 use std::collections::HashMap;
@@ -19,6 +19,8 @@ pub const BASKET_MAX: usize = 500;
 pub struct Session {
     /// What every form has to bring.
     csrf: String,
+    /// Of the password that was right when it began.
+    stamp: PasswordStamp,
     began: Instant,
     seen: Mutex<Instant>,
     basket: Mutex<Vec<Picked>>,
@@ -75,10 +77,11 @@ pub struct Sessions(Mutex<HashMap<String, Arc<Session>>>);
 
 impl Sessions {
     /// The secret of a new session, for its cookie.
-    pub fn begin(&self, now: Instant) -> Result<String, Failure> {
+    pub fn begin(&self, stamp: PasswordStamp, now: Instant) -> Result<String, Failure> {
         let id = token()?;
         let session = Session {
             csrf: token()?,
+            stamp,
             began: now,
             seen: Mutex::new(now),
             basket: Mutex::default(),
@@ -95,11 +98,12 @@ impl Sessions {
         Ok(id)
     }
 
-    /// The session of a cookie. What a page does by itself (`is_idle`) does not prolong it.
-    pub fn find(&self, id: &str, is_idle: bool, now: Instant) -> Option<Arc<Session>> {
+    /// The session of a cookie, if the password is still the one by which it began: a command may have set another. What a
+    /// page does by itself (`is_idle`) does not prolong it.
+    pub fn find(&self, id: &str, stamp: PasswordStamp, is_idle: bool, now: Instant) -> Option<Arc<Session>> {
         let mut all = lock(&self.0);
         let session = all.get(id)?.clone();
-        if session.is_over(now) {
+        if session.stamp != stamp || session.is_over(now) {
             all.remove(id);
             return None;
         }
@@ -113,7 +117,7 @@ impl Sessions {
         lock(&self.0).remove(id);
     }
 
-    /// After a new password nobody is logged in.
+    /// After a new password nobody is logged in. [`Sessions::find`] would see it, too, but only of those who come again.
     pub fn end_all(&self) {
         lock(&self.0).clear();
     }
@@ -123,36 +127,57 @@ impl Sessions {
 mod tests {
     use super::*;
 
+    fn stamp() -> PasswordStamp {
+        PasswordStamp::of(b"a password")
+    }
+
     #[test]
     fn sessions_end() {
         let sessions = Sessions::default();
         let start = Instant::now();
-        let id = sessions.begin(start).unwrap();
+        let id = sessions.begin(stamp(), start).unwrap();
         let at = |minutes: u64| start + Duration::from_secs(minutes * 60);
-        assert!(sessions.find("", false, start).is_none());
-        assert!(sessions.find(&id, false, at(29)).is_some());
-        assert!(sessions.find(&id, true, at(58)).is_some());
+        assert!(sessions.find("", stamp(), false, start).is_none());
+        assert!(sessions.find(&id, stamp(), false, at(29)).is_some());
+        assert!(sessions.find(&id, stamp(), true, at(58)).is_some());
         assert!(
-            sessions.find(&id, false, at(59)).is_none(),
+            sessions.find(&id, stamp(), false, at(59)).is_none(),
             "a page that updates itself is idle"
         );
-        assert!(sessions.find(&id, false, at(30)).is_none(), "it is gone for good");
-        let id = sessions.begin(start).unwrap();
+        assert!(
+            sessions.find(&id, stamp(), false, at(30)).is_none(),
+            "it is gone for good"
+        );
+        let id = sessions.begin(stamp(), start).unwrap();
         for minutes in (0..12 * 60).step_by(20) {
-            assert!(sessions.find(&id, false, at(minutes)).is_some());
+            assert!(sessions.find(&id, stamp(), false, at(minutes)).is_some());
         }
-        assert!(sessions.find(&id, false, at(12 * 60)).is_none());
+        assert!(sessions.find(&id, stamp(), false, at(12 * 60)).is_none());
+    }
+
+    #[test]
+    fn another_password_ends_them() {
+        let sessions = Sessions::default();
+        let now = Instant::now();
+        let id = sessions.begin(stamp(), now).unwrap();
+        let other = PasswordStamp::of(b"another password");
+        assert!(sessions.find(&id, stamp(), false, now).is_some());
+        assert!(sessions.find(&id, other, false, now).is_none());
+        assert!(
+            sessions.find(&id, stamp(), false, now).is_none(),
+            "it is gone for good"
+        );
     }
 
     #[test]
     fn there_are_not_endlessly_many() {
         let sessions = Sessions::default();
         let start = Instant::now();
-        let first = sessions.begin(start).unwrap();
+        let first = sessions.begin(stamp(), start).unwrap();
         for nr in 1..=SESSIONS_MAX as u64 {
-            sessions.begin(start + Duration::from_secs(nr)).unwrap();
+            sessions.begin(stamp(), start + Duration::from_secs(nr)).unwrap();
         }
-        assert!(sessions.find(&first, false, start).is_none());
+        assert!(sessions.find(&first, stamp(), false, start).is_none());
         assert_eq!(lock(&sessions.0).len(), SESSIONS_MAX);
         sessions.end_all();
         assert!(lock(&sessions.0).is_empty());
@@ -161,8 +186,8 @@ mod tests {
     #[test]
     fn baskets() {
         let sessions = Sessions::default();
-        let id = sessions.begin(Instant::now()).unwrap();
-        let session = sessions.find(&id, false, Instant::now()).unwrap();
+        let id = sessions.begin(stamp(), Instant::now()).unwrap();
+        let session = sessions.find(&id, stamp(), false, Instant::now()).unwrap();
         let picked = |nr: usize| Picked {
             remote: String::new(),
             snapshot: "1f".to_string(),

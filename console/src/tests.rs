@@ -1,7 +1,7 @@
 //! Requests to the whole router, without a network: what is refused, and what is answered.
 
 mod everyday;
-mod kit;
+pub mod kit;
 mod refused;
 mod restoring;
 mod secure;

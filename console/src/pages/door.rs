@@ -1,6 +1,6 @@
 //! The door: setting the password by the link, logging in and out, and the language and colours of whoever looks.
 
-use crate::gate::{Unset, Verdict};
+use crate::gate::{PasswordStamp, Unset, Verdict};
 use crate::reply::{self, answer, own_place, see_other};
 use crate::visit::{Frame, Visit};
 use askama::Template;
@@ -61,8 +61,12 @@ fn try_login(visit: &Visit, _: &Context, lang: Lang) -> Result<Response, Failure
     let t = Labels(lang);
     let password = visit.form.text("password").unwrap_or_default();
     let now = Instant::now();
+    // Before the password is looked at: if another one is set meanwhile, the session is over as soon as it begins.
+    let Some(stamp) = visit.app.gate.stamp()? else {
+        return login_form(visit, lang, StatusCode::FORBIDDEN, String::new());
+    };
     match visit.app.gate.check(password, visit.from, now)? {
-        Verdict::Right => enter(visit, now),
+        Verdict::Right => enter(visit, stamp, now),
         Verdict::Wrong => login_form(visit, lang, StatusCode::FORBIDDEN, t.password_wrong().to_string()),
         Verdict::NoPassword => login_form(visit, lang, StatusCode::FORBIDDEN, String::new()),
         Verdict::Wait(wait) => {
@@ -82,9 +86,9 @@ fn try_login(visit: &Visit, _: &Context, lang: Lang) -> Result<Response, Failure
 }
 
 /// A session of its own, whatever cookie was there before.
-fn enter(visit: &Visit, now: Instant) -> Result<Response, Failure> {
+fn enter(visit: &Visit, stamp: PasswordStamp, now: Instant) -> Result<Response, Failure> {
     visit.app.sessions.end(&visit.session_id);
-    let id = visit.app.sessions.begin(now)?;
+    let id = visit.app.sessions.begin(stamp, now)?;
     let mut answer = see_other("/");
     set_cookie(visit, &mut answer, "", &id, None);
     Ok(answer)
@@ -146,9 +150,9 @@ fn set_password(visit: &Visit, _: &Context, lang: Lang) -> Result<Response, Fail
     }
     let now = Instant::now();
     match visit.app.gate.set(link, password, now)? {
-        Ok(()) => {
+        Ok(stamp) => {
             visit.app.sessions.end_all();
-            enter(visit, now)
+            enter(visit, stamp, now)
         }
         Err(Unset::BadLink) => refuse(t.link_used(), ""),
         Err(Unset::Short) => refuse(t.password_short(), link),

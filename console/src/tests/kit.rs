@@ -206,7 +206,7 @@ impl Console {
 
     pub fn csrf(&self, cookie: &str) -> String {
         let id = cookie.split('=').nth(1).unwrap().split(';').next().unwrap();
-        let session = self.app.sessions.find(id, true, Instant::now()).unwrap();
+        let session = self.app.session(id, true).unwrap();
         session.csrf().to_string()
     }
 

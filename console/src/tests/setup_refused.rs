@@ -2,7 +2,7 @@
 //! elsewhere, and with names that would be code or lead outside.
 
 use super::kit::{Console, HOST, PASSWORD, get, post, run};
-use crate::gate::{Neighbour, Verdict};
+use crate::gate::{Gate, Neighbour, Verdict};
 use axum::body::Body;
 use axum::http::{Request, header};
 use std::fs;
@@ -388,5 +388,29 @@ fn another_password_needs_the_one_before() {
                 .check("another horse", Neighbour::default(), later),
             Ok(Verdict::Right)
         );
+    });
+}
+
+/// A command sets it while the console runs. Whoever was logged in is logged out, and a link that was not used yet is void.
+#[test]
+fn a_password_that_a_command_sets() {
+    run(async {
+        let console = Console::new("");
+        let session = console.log_in().await;
+        let link = console.app.gate.new_link(Instant::now()).unwrap();
+        assert_eq!(console.get_as(&session, "/").await.status, 200);
+        let context = console.app.context().unwrap();
+        let command = Gate::of(&context.dirs().unwrap());
+        command.change(PASSWORD).unwrap().unwrap();
+        let page = console.get_as(&session, "/").await;
+        assert_eq!(page.location, "/login", "although it is the same password");
+        let another = [
+            ("link", link.as_str()),
+            ("password", "another horse"),
+            ("again", "another horse"),
+        ];
+        assert_eq!(console.post("/start", &another).await.status, 403);
+        let entered = console.post("/login", &[("password", PASSWORD)]).await;
+        assert_eq!(console.get_as(&entered.session(), "/").await.status, 200);
     });
 }

@@ -65,8 +65,8 @@ pub fn tls_only(lang: Lang) -> String {
 pub fn password_set(lang: Lang) -> String {
     say!(
         lang,
-        "The console has a new password. Open sessions stay logged in until the console is restarted.",
-        "コンソールのパスワードを変更しました。ログイン中の利用者は、コンソールを再起動するまでそのままです。"
+        "The console has a new password. Whoever was logged in has to log in again.",
+        "コンソールのパスワードを変更しました。ログイン中だった利用者は、もう一度ログインする必要があります。"
     )
 }
 
