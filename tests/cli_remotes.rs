@@ -34,6 +34,39 @@ fn ids(run: Run) -> Vec<String> {
     run.objects().iter().map(|row| string(row, "id")).collect()
 }
 
+/// As `dedup setup` leaves it.
+#[test]
+fn what_was_set_up_need_not_be_named() {
+    let home = Home::new(env!("CARGO_BIN_EXE_dedup-under-test"));
+    home.write("docs/letter", "dear");
+    let settings = home.path(".config/dedup/dedup.toml");
+    let main = format!(
+        "[remotes.main]\nurl = {:?}\nkey-file = {:?}\n",
+        home.path("disk"),
+        home.path("key")
+    );
+    home.write(".config/dedup/dedup.toml", &main);
+    home.ok(&["init", "-r", "main", "--key-file", "key"]);
+    home.ok(&["backup", "docs"]);
+    assert_eq!(ids(home.ok(&["snapshots", "--json"])).len(), 1);
+    assert!(home.path("disk/config").exists());
+    // Of two, which one was meant has to be said.
+    fs::write(
+        &settings,
+        format!("{main}[remotes.okinawa]\nurl = \"/mnt/okinawa\"\n"),
+    )
+    .unwrap();
+    let said = home.ends(10, &["snapshots"]);
+    assert!(
+        said.err
+            .contains("-r NAME chooses a remote of the settings: main, okinawa"),
+        "{}",
+        said.err
+    );
+    let said = home.ends(10, &["-r", "mian", "snapshots"]);
+    assert!(said.err.contains("of the settings: main\n"), "{}", said.err);
+}
+
 #[test]
 fn a_replica_follows_and_restores_what_was_saved() {
     let home = home();

@@ -1,7 +1,7 @@
 //! What every job starts from: settings, environment and the repository that was asked for, and from them an opened
 //! repository.
 
-use crate::catalogue::{Lang, SetCause};
+use crate::catalogue::{Cause, Lang, SetCause};
 use crate::credential;
 use crate::env::Env;
 use crate::face::{Face, Notice};
@@ -13,7 +13,7 @@ use crate::machine;
 use crate::redact::Redactor;
 use crate::resolve::{self, Location, RepositoryOptions};
 use crate::secret::{PasswordPrompt, SecretSource};
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use engine::platform::process;
 use engine::repo::Repo;
 use engine::run::{CancelToken, Link, LocalDirs, RunContext};
@@ -264,7 +264,7 @@ impl Context {
         face: &dyn Face,
         begin: &mut dyn FnMut() -> Result<(), Failure>,
     ) -> Result<Repo, Failure> {
-        let found = Repo::look(&location.url, run)?;
+        let found = Repo::look(&location.url, run).map_err(|e| self.not_found(location, e))?;
         let mut begun = false;
         // Who mistypes a password is asked again.
         let tries = |source: SecretSource| {
@@ -292,6 +292,32 @@ impl Context {
             }
         }
         Err(Error::Store(StoreError::WrongKey).into())
+    }
+
+    /// Why a repository can't be opened. Where there is none, and nothing names it or its name is misspelt, a remote of the
+    /// settings may be meant.
+    fn not_found(&self, location: &Location, error: Error) -> Failure {
+        let is_missing = matches!(error, Error::Store(StoreError::NoRepository { .. }));
+        let failure = Failure::from(error);
+        let remotes: Vec<&str> = self
+            .settings
+            .remotes
+            .iter()
+            .map(|one| one.name.as_str())
+            .collect();
+        let meant = match location.embedded {
+            _ if !is_missing => None,
+            true => Some(remotes.join(", ")).filter(|names| !names.is_empty()),
+            false if settings::is_name(&location.url) => settings::nearest(&location.url, &remotes),
+            false => None,
+        };
+        match meant {
+            Some(names) => Failure {
+                cause: failure.cause.followed_by(Cause::MeantRemote { names }),
+                ..failure
+            },
+            None => failure,
+        }
     }
 
     /// The kernel may keep what a password that lies on this machine opens. One that was typed, or that a command had

@@ -4,14 +4,15 @@
 //! that a missing repository is reported before a prompt.
 //!
 //! If nothing names a repository, it is the embedded one: `$XDG_DATA_HOME/dedup/repository`, opened by the key
-//! file `$XDG_CONFIG_HOME/dedup/default.key`, unless a password or another key was given.
+//! file `$XDG_CONFIG_HOME/dedup/default.key`, unless a password or another key was given. Where that does not exist and the
+//! settings have a single remote, it is that one: what was set up is what commands are about.
 
 use crate::catalogue::{Action, Cause, Expected, What};
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::machine;
 use crate::secret::{Hidden, SecretSource, read_first_line};
-use crate::settings::{self, Settings};
+use crate::settings::{self, Remote, Settings};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -67,6 +68,13 @@ impl Location {
             keys: Vec::new(),
         }
     }
+
+    fn at(remote: &Remote) -> Location {
+        Location {
+            keys: remote.keys.clone(),
+            ..Location::of(&remote.url)
+        }
+    }
 }
 
 /// Which repository this run is about.
@@ -109,6 +117,9 @@ fn given(
             let url = path.into_os_string().into_string();
             let what = What::DefaultLocation;
             let url = url.map_err(|_| Cause::NotUtf8 { what })?;
+            if let Some(remote) = the_remote(settings, &url) {
+                return Ok(Location::at(remote));
+            }
             let embedded = true;
             return Ok(Location {
                 embedded,
@@ -129,13 +140,22 @@ fn place(text: &str, env: &Env, settings: &Settings) -> Result<Location, Failure
     if !settings::is_name(text) {
         return Ok(Location::of(text));
     }
-    Ok(settings.remote(text).map_or_else(
-        || Location::of(text),
-        |remote| Location {
-            keys: remote.keys.clone(),
-            ..Location::of(&remote.url)
-        },
-    ))
+    let remote = settings.remote(text);
+    Ok(remote.map_or_else(|| Location::of(text), Location::at))
+}
+
+/// The remote that is the embedded repository, as `setup` may have made it, or that takes its place.
+fn the_remote<'s>(settings: &'s Settings, embedded: &str) -> Option<&'s Remote> {
+    let same = settings.remotes.iter().find(|remote| remote.url == embedded);
+    same.or(match &settings.remotes[..] {
+        [only] if !is_there(Path::new(embedded)) => Some(only),
+        _ => None,
+    })
+}
+
+/// Also a link that leads to a disk that is not mounted is the user's repository.
+fn is_there(repository: &Path) -> bool {
+    repository.symlink_metadata().is_ok()
 }
 
 /// A remote beside the one that this run is about. A word that is no name must at least be a directory.

@@ -72,6 +72,53 @@ fn which_repository() {
     );
 }
 
+/// Where the embedded repository is not.
+#[test]
+fn the_only_remote_of_the_settings() {
+    let home = tempfile::tempdir().unwrap();
+    let env = Env::of(&[("XDG_DATA_HOME", home.path().to_str().unwrap())]);
+    let remote = |name: &str| Remote {
+        name: name.to_string(),
+        url: format!("/mnt/{name}"),
+        keys: Vec::new(),
+        quota: None,
+        append_only: false,
+    };
+    let found = |remotes: &[&str]| {
+        let settings = Settings {
+            remotes: remotes.iter().map(|name| remote(name)).collect(),
+            ..Settings::default()
+        };
+        let found = location(&RepositoryOptions::default(), &env, &settings).unwrap();
+        (found.url, found.embedded)
+    };
+    let embedded = home.path().join("dedup/repository");
+    let usual = (embedded.to_str().unwrap().to_string(), true);
+    assert_eq!(found(&[]), usual);
+    assert_eq!(found(&["main"]), ("/mnt/main".to_string(), false));
+    assert_eq!(found(&["main", "okinawa"]), usual);
+    let same = Settings {
+        remotes: vec![
+            remote("okinawa"),
+            Remote {
+                url: usual.0.clone(),
+                keys: vec![SecretSource::KeyFile("/k".into())],
+                ..remote("main")
+            },
+        ],
+        ..Settings::default()
+    };
+    let found_same = location(&RepositoryOptions::default(), &env, &same).unwrap();
+    assert_eq!(found_same.url, usual.0);
+    assert_eq!(
+        found_same.keys, same.remotes[1].keys,
+        "opened by what the settings say"
+    );
+    std::fs::create_dir_all(embedded.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink("/no/such/disk", &embedded).unwrap();
+    assert_eq!(found(&["main"]), usual, "on a disk that is not mounted");
+}
+
 fn password_is(text: &str) -> SecretSource {
     SecretSource::Password(Hidden::new(text))
 }
