@@ -227,8 +227,8 @@ def first_visit(page, told):
     assert "#" not in page.url and told["link"].split("#")[1] not in page.content().split("<form")[0]
     check_axe(page, "start")
     picture(page, "start-en-light")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_label("The same again").fill(PASSWORD)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Repeat the password").fill(PASSWORD)
     page.get_by_role("button", name="Set password").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Waiting for the first backup")
     step("logging out and in")

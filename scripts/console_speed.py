@@ -102,8 +102,8 @@ def paints(page, address):
 
 def measure(page, told, home, program):
     page.goto(told["link"])
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_label("The same again").fill(PASSWORD)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Repeat the password").fill(PASSWORD)
     page.get_by_role("button", name="Set password").click()
     page.wait_for_url(told["url"])
     large = f"{told['url']}restore?remote=main&path={quote(str(home / 'large'))}"

@@ -391,7 +391,11 @@ fn protected_snapshots_stay() {
     );
     home.ok(&["prune", "--keep-last", "1", "--yes"]);
     assert_eq!(home.snapshots().len(), 2);
-    home.ends(3, &["forget", &id]).says(&["protected"]);
+    for dry in [&[][..], &["--dry-run"]] {
+        let refused = home.ends(3, &[&["forget", &id][..], dry].concat());
+        assert!(refused.out.is_empty(), "{}", refused.out);
+        refused.says(&["protected"]);
+    }
     // Other tags leave it protected.
     home.ok(&["tag", "--add", "x", &id]);
     let tagged = home.ok(&["snapshots", "--json"]).objects();

@@ -61,6 +61,8 @@ fn wrong_usage() {
     home.init();
     home.ends(2, &["prune", "--no-gc", "--yes"])
         .says(&["nothing to do"]);
+    home.ends(2, &["prune", "--simulate", "2030-01-01"])
+        .says(&["no set with a retention policy"]);
     home.ends(2, &["prune", "--host", "h", "--yes"]);
     home.run_with(&[("DEDUP_PROGRESS_FPS", "fast")], &["backup", "/etc/hostname"])
         .ends(2)

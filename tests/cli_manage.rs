@@ -40,7 +40,7 @@ fn any_way_to_name_a_snapshot() {
         assert_eq!(home.ok(&args).out, *want, "{args:?}");
     }
     home.ends(1, &["dump", "--at", "2026-04-30", "docs/a"])
-        .says(&["no snapshot by ", "; the oldest is "]);
+        .says(&["no snapshot was made by ", "; the oldest is "]);
     home.ends(2, &["dump", "--at", "soon", "docs/a"])
         .says(&["is not a time"]);
     home.ends(1, &["ls", "latest~3"])

@@ -127,8 +127,10 @@ fn what_is_wrong_is_told_before_anything_runs() {
     home.ends(2, &["history", "--kind", "backups"])
         .says(&["did you mean 'backup'?"]);
     home.ends(1, &["history", "1999"]).says(&["no row"]);
-    home.ends(1, &["stop", "docs"]).says(&["no set that runs"]);
+    home.ends(1, &["stop", "docs"]).says(&["neither a running set"]);
     home.ends(2, &["pause", "0s"]);
+    home.ends(2, &["pause", "forever"])
+        .says(&["'forever' is not a duration", "M (months)"]);
     home.ends(2, &["pause"]);
     assert!(home.snapshots().is_empty() && history(&home).is_empty());
 }

@@ -180,6 +180,8 @@ fn bad_changes_are_refused() {
     }
     home.ok(&["set", "add", "later", "no-such-dir"])
         .says(&["does not exist at the moment"]);
+    let again = home.ends(2, &["set", "add", "later", "no-such-dir"]);
+    assert!(!again.err.contains("does not exist"), "{}", again.err);
     // A file that is not valid is not changed by command either.
     let broken = format!("{before}[sets.docs\n");
     home.write(SETTINGS, &broken);

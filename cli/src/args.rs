@@ -85,7 +85,8 @@ fn without_global(command: clap::Command, global: &[Id]) -> clap::Command {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Location of the repository (default: DEDUP_REPOSITORY, then ~/.local/share/dedup/repository)
+    /// Location of the repository (default: DEDUP_REPOSITORY, then ~/.local/share/dedup/repository, then the only remote of
+    /// the settings)
     #[arg(
         short,
         long,
@@ -226,7 +227,7 @@ pub enum Command {
     Serve(ServeArgs),
     /// Restore files from a snapshot
     Restore(RestoreArgs),
-    /// Remove snapshots by id or by a policy; the next prune frees their data
+    /// Remove snapshots by id or by a policy; a prune frees their data after 7 days in the trash
     Forget(ForgetArgs),
     /// Bring removed snapshots back while they are in the trash
     Undelete(UndeleteArgs),
@@ -236,7 +237,7 @@ pub enum Command {
     Protect(ProtectArgs),
     /// Let snapshots be removed again
     Unprotect(ProtectArgs),
-    /// Remove files and directories from all snapshots; the next prune frees their data
+    /// Remove files and directories from all snapshots; a prune frees their data after 7 days in the trash
     Purge(paths::PurgeArgs),
     /// Apply a retention policy, the one that is given or those of the sets, then free the data that no snapshot needs
     Prune(PruneArgs),
@@ -261,7 +262,7 @@ pub enum Command {
     Key(KeyCommand),
     /// Show how much data the repository holds
     Stats(StatsArgs),
-    /// Show what paths, sets or snapshots hold alone: what dropping them would free
+    /// Show how much space removing a path, set or snapshot would free
     Space(paths::SpaceArgs),
     /// Manage the local cache, which can be cleared at any time
     #[command(subcommand)]
@@ -414,7 +415,7 @@ pub struct PruneArgs {
     /// Only remove snapshots; their data goes with a later prune
     #[arg(long)]
     pub no_gc: bool,
-    /// How long removed snapshots can be brought back; 0s ends them now
+    /// How long removed snapshots can be brought back; 0s deletes them now
     #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = values::span)]
     pub keep_trash: Span,
     /// Leave this much unused data instead of rewriting packs: a share such as 5%, a size, or unlimited
@@ -454,8 +455,8 @@ pub struct CheckArgs {
     /// Read part of the stored data: 1/7 (the first of seven), 10%, or 50G
     #[arg(long, value_name = "PART")]
     pub read_data_subset: Option<Subset>,
-    /// Read the data that this machine has not read for so long, such as 30d, the longest ago first; with
-    /// --read-data-subset at most so much of it
+    /// Read the data that this machine has not read within this time, such as 30d, oldest first; with
+    /// --read-data-subset at most that much of it
     #[arg(long, value_name = "DURATION", value_parser = values::span)]
     pub max_age: Option<Span>,
 }

@@ -273,7 +273,7 @@ mod tests {
             id: engine::SessionId([0xab; 16]),
             oldest: time("2026-11-26T17:28:03.5"),
         });
-        let want = "no snapshot by 2026-11-01 09:00; the oldest is abababab, 2026-11-26 17:28:03";
+        let want = "no snapshot was made by 2026-11-01 09:00; the oldest is abababab of 2026-11-26 17:28:03";
         assert_eq!(
             (failure.status, failure.message().as_str()),
             (Status::Failed, want)

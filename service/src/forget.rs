@@ -3,7 +3,7 @@
 
 use crate::catalogue::{Cause, Question};
 use crate::context::Context;
-use crate::face::{Activity, Decisions, Face, confirm};
+use crate::face::{Activity, Decisions, Face, Notice, confirm};
 use crate::failure::Failure;
 use crate::history::record::recorded;
 use crate::history::{JobInfo, JobKind};
@@ -11,12 +11,13 @@ use crate::listing::{self, Listing};
 use crate::prune::{self, CollectedGarbage};
 use crate::removal::{self, ForgetAction, PolicyDecision, Removed, Retention};
 use crate::status::Status;
-use engine::SessionId;
+use engine::error::Refusal;
 use engine::facts::GroupKey;
 use engine::forget as run;
 use engine::repo::Repo;
 use engine::retain::RetentionReason;
 use engine::select::{self, Filter};
+use engine::{Error, SessionId};
 use std::path::PathBuf;
 
 /// Which snapshots go to the trash.
@@ -89,13 +90,16 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
 fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
     let repo = context.open(face)?;
     let listing = listing::read(context, &repo, face)?;
-    let (all, group_by) = match &request.which {
+    let (all, group_by, refused) = match &request.which {
         Which::Named { snapshots, group_by } => {
-            (named(&listing, snapshots, &request.filter)?, group_by.clone())
+            let named = named(&listing, snapshots, &request.filter)?;
+            let (left, refused) = without_protected(named, face);
+            (left, group_by.clone(), refused)
         }
         Which::NotKept(retention) => (
             removal::by_policy(context, &listing, retention, &request.filter),
             retention.group_by.clone(),
+            0,
         ),
     };
     let decisions = Decisions {
@@ -111,7 +115,8 @@ fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
     {
         removal::check(&decisions.all, retention, face)?;
     }
-    let removed = removal::remove(&repo, &decisions, request.yes, face)?;
+    let mut removed = removal::remove(&repo, &decisions, request.yes, face)?;
+    removed.failed += refused;
     Ok(Report {
         decisions,
         removed,
@@ -128,6 +133,16 @@ fn named(all: &Listing, texts: &[String], filter: &Filter) -> Result<Vec<PolicyD
         reasons: vec![RetentionReason::Named],
     });
     Ok(decisions.collect())
+}
+
+/// What is left without protected snapshots, and how many those are. They are told before anything is shown as removed.
+fn without_protected(named: Vec<PolicyDecision>, face: &dyn Face) -> (Vec<PolicyDecision>, u64) {
+    let (protected, left): (Vec<_>, Vec<_>) = named.into_iter().partition(|d| d.facts.protected);
+    for decision in &protected {
+        let refused = Error::Refused(Refusal::Protected(decision.facts.id));
+        face.notice(&Notice::PartFailed(&refused.into()));
+    }
+    (left, protected.len() as u64)
 }
 
 /// Snapshots that are no longer expected, though no one removed them.

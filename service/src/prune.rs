@@ -98,7 +98,11 @@ impl Report {
 
 pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
     if request.collection.is_none() && policies(context, request)?.is_empty() {
-        return Err(Cause::NothingToPrune.into());
+        return Err(match context.simulate {
+            Some(_) => Cause::NoPolicyToSimulate,
+            None => Cause::NothingToPrune,
+        }
+        .into());
     }
     if request.retention.is_none() && !request.filter.is_empty() {
         return Err(Cause::FilterWithoutRule.into());

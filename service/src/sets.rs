@@ -35,8 +35,10 @@ pub fn add(
         let only = KeyValue::Texts(vec![only.name.clone()]);
         keys.insert(1, ("destinations", only));
     }
-    warn_of_missing(context, &keys, face);
-    edit::save_set(&context.env, name, true, &(keys, retention))
+    let changes = (keys, retention);
+    let draft = edit::save_set(&context.env, name, true, &changes)?;
+    warn_of_missing(context, &changes.0, face);
+    Ok(draft)
 }
 
 /// Other values for keys of a set and of its retention.

@@ -189,6 +189,15 @@ pub fn write(env: &Env, answers: &Answers) -> Result<PathBuf, Failure> {
     Ok(draft.path)
 }
 
+/// Whether commands that name no repository are about this remote.
+pub fn is_usual(context: &Context, remote: &str) -> bool {
+    let usual = resolve::usual(&context.env, &context.settings);
+    match (usual, context.settings.remote(remote)) {
+        (Ok(usual), Some(remote)) => !usual.embedded && usual.url == remote.url,
+        _ => false,
+    }
+}
+
 /// Where mail goes to, and how.
 #[derive(Clone, Debug)]
 pub struct MailAnswers {

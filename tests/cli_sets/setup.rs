@@ -59,7 +59,8 @@ fn from_nothing_to_a_proven_backup() {
         "Set docs: completed",
         "is the same as the original",
         "crontab -e",
-        "All is set up",
+        "Setup is complete. ",
+        "restore --target DIR'",
     ] {
         assert!(run.out.contains(words), "no '{words}' in {}", run.out);
     }
@@ -103,6 +104,11 @@ fn from_nothing_to_a_proven_backup() {
     );
     assert_eq!(run.code, 0, "{}\n{}", run.out, run.err);
     assert!(run.out.contains("元のファイルと同じ"), "{}", run.out);
+    assert!(
+        run.out.contains("'dedup -r main2 restore --target DIR'"),
+        "{}",
+        run.out
+    );
     let text = fs::read_to_string(home.path(".config/dedup/dedup.toml")).unwrap();
     assert!(
         text.contains("[remotes.main2]") && text.contains("[sets.docs2]"),
@@ -150,7 +156,7 @@ fn the_timer_is_installed() {
     let run = on_terminal(&session, &shortest(&docs, "yes"));
     let read = |name: &str| fs::read_to_string(home.path(name)).unwrap_or_default();
     assert_eq!(run.code, 0, "{}\n{}\n{}", run.out, run.err, read("systemd.log"));
-    for words in ["started the timer", "enable-linger", "All is set up"] {
+    for words in ["started the timer", "enable-linger", "Setup is complete. "] {
         assert!(run.out.contains(words), "no '{words}' in {}", run.out);
     }
     assert_eq!(
@@ -187,7 +193,11 @@ fn a_timer_that_cannot_be_installed() {
     let path = format!("{}:{}", home.text("bin"), std::env::var("PATH").unwrap());
     let run = home.on_terminal(&[("PATH", &path)], &["setup"], &shortest(&docs, "yes"));
     assert_eq!(run.code, 0, "{}\n{}", run.out, run.err);
-    for words in ["Failed to connect to bus", "crontab -e", "All is set up"] {
+    for words in [
+        "Failed to connect to bus). To run",
+        "crontab -e",
+        "Setup is complete except for the timer",
+    ] {
         assert!(run.out.contains(words), "no '{words}' in {}", run.out);
     }
     assert_eq!(

@@ -52,7 +52,7 @@ fn round_trip_in(vars: &[(&str, &str)], url: &str, secret: Option<&str>, sound: 
     let mut prune = vec!["prune", "--keep-last", "1", "--keep-trash", "0s", "--yes"];
     if !sound {
         let refused = home.run_with(vars, &[&with[..], &prune].concat()).ends(1);
-        refused.says(&["both can win", "--exclusive"]);
+        refused.says(&["can both succeed", "--exclusive"]);
         prune.push("--exclusive");
     }
     run(&prune);

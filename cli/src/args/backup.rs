@@ -106,7 +106,7 @@ pub struct SelectArgs {
     /// Exclude files with these extensions, ignoring case
     #[arg(long, value_name = "EXT[,EXT]", value_delimiter = ',')]
     pub exclude_extension: Vec<String>,
-    /// Exclude caches, trash, swap and temporary files ('dedup help excludes' lists them); --exclude '!PATTERN' takes one back
+    /// Exclude caches, trash, swap and temporary files ('dedup help excludes' lists them); --exclude '!PATTERN' includes it again
     #[arg(long)]
     pub standard_excludes: bool,
     /// Exclude files and directories whose name starts with a dot

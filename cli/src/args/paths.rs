@@ -38,8 +38,8 @@ fn no_span(text: &str) -> Result<Span, String> {
 
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "The sizes are bytes as stored, compressed and without duplicates, in all snapshots together. What also \
-    something else needs is counted nowhere, as it stays. Snapshots in the trash count as gone."
+    after_help = "The sizes are bytes as stored, compressed and without duplicates, in all snapshots together. Data \
+    that something else needs, too, is not counted, because it would stay. Snapshots in the trash count as gone."
 )]
 pub struct SpaceArgs {
     /// Show what is in this directory (default: the one that all sources are in)

@@ -1,9 +1,9 @@
 //! Options of the commands about sets, their runs and the history.
 
+use super::values;
 use clap::{Args, Subcommand};
 use jiff::Span;
 use service::scheduler::SchedulerKind;
-use service::units::parse_span;
 
 #[derive(Args, Clone, Debug)]
 #[command(group = clap::ArgGroup::new("which").required(true).args(["sets", "all", "due"]))]
@@ -84,7 +84,7 @@ pub struct RerunArgs {
 #[derive(Args, Clone, Debug)]
 pub struct PauseArgs {
     /// How long: 1h, 4h, 1d
-    #[arg(value_name = "DURATION", value_parser = parse_span)]
+    #[arg(value_name = "DURATION", value_parser = values::span)]
     pub duration: Span,
 }
 

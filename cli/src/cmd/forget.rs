@@ -44,7 +44,8 @@ pub fn run(terminal: &Terminal, args: &ForgetArgs) -> Result<Status, Failure> {
         let removed = (&report.removed, &Expired::default());
         prune::tell(terminal, Some(&collected.summary), removed, args.dry_run)?;
         status = status.max(collected.problems.status());
-    } else if terminal.talks() {
+    } else if terminal.talks() && (report.removed.count > 0 || report.removed.failed == 0) {
+        // What was refused has been told.
         let removed = report.removed.count;
         output::line(&say::forgotten(terminal.lang, removed, dry_run))?;
     }

@@ -143,7 +143,10 @@ fn files(terminal: &Terminal, journal: &Journal, id: &str, args: &HistoryArgs) -
         if files.is_first() {
             out.line(&report::no_parent(lang));
         }
-        out.line(&report::pages(lang, args.page, found, PAGE));
+        out.line(&match found == 0 && args.status.is_none() && !files.is_first() {
+            true => report::no_file_changed(lang),
+            false => report::pages(lang, args.page, found, PAGE),
+        });
     }
     match out.closed() {
         true => out.finish().map(|()| Status::Completed),

@@ -15,9 +15,10 @@ pub fn run(terminal: &Terminal, command: &SetCommand) -> Result<Status, Failure>
         SetCommand::List => super::status::list_sets(terminal),
         SetCommand::Add(args) => add(terminal, args),
         SetCommand::Edit(args) if args.keys.is_empty() && args.source.is_empty() => {
-            terminal.context.settings.path.as_ref().map_or(Ok(()), |_| {
-                terminal.context.settings.named_set(&args.name).map(drop)
-            })?;
+            // In a file that can't be read, no set is known: it is opened to be mended.
+            if terminal.context.unusable_settings.is_none() {
+                terminal.context.settings.named_set(&args.name)?;
+            }
             super::edit::run(terminal)
         }
         SetCommand::Edit(args) => edit(terminal, args),

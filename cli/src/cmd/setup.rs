@@ -37,8 +37,10 @@ pub fn run(terminal: &Terminal) -> Result<Status, Failure> {
     let file = setup::write(&terminal.context.env, &answers)?;
     guide.tell(&say::settings_written(terminal.lang, &shown(&file)));
     guide.first_backup(&answers)?;
-    guide.timer(&answers)?;
-    guide.tell(&say::finished(terminal.lang, &answers.set));
+    let timer_failed = guide.timer(&answers)?;
+    let context = setup::with_new_settings(&terminal.context)?;
+    let remote = (!setup::is_usual(&context, &answers.remote)).then_some(answers.remote.as_str());
+    guide.tell(&say::finished(terminal.lang, &answers.set, remote, timer_failed));
     Ok(Status::Completed)
 }
 
@@ -64,7 +66,7 @@ impl Guide<'_> {
     }
 
     fn tell_failure(&self, failure: &Failure) {
-        output::say(&crate::exit::line(failure, self.lang(), false));
+        self.tell(&escape(failure.text(self.lang()).as_bytes()));
     }
 
     /// A line; Enter alone is the default.
@@ -293,14 +295,14 @@ impl Guide<'_> {
         Ok(())
     }
 
-    /// Has the system start backups, or says how to.
-    fn timer(&self, answers: &Answers) -> Result<(), Failure> {
+    /// Has the system start backups, or says how to. Whether that failed.
+    fn timer(&self, answers: &Answers) -> Result<bool, Failure> {
         if answers.schedule == "manual" {
-            return Ok(());
+            return Ok(false);
         }
         let program = super::schedule::program()?;
-        let why = match self.choose(Ask::Timer, &["yes", "no"])? {
-            "no" => say::not_wanted(self.lang()),
+        let (why, failed) = match self.choose(Ask::Timer, &["yes", "no"])? {
+            "no" => (say::not_wanted(self.lang()).to_string(), false),
             _ => {
                 let (env, kind) = (&self.context().env, SchedulerKind::here());
                 match scheduler::install(kind, &program, env) {
@@ -309,15 +311,15 @@ impl Guide<'_> {
                         self.tell(&text);
                         let (machine, user) = (self.context().machine(), user_name());
                         self.tell(&schedule::ticks(self.lang(), machine.lingers(&user), &user));
-                        return Ok(());
+                        return Ok(false);
                     }
-                    Err(failure) => failure.text(self.lang()),
+                    Err(failure) => (say::why_no_timer(self.lang(), &failure), true),
                 }
             }
         };
         let cron = scheduler::cron::line(&program)?;
         self.tell(&say::no_timer(self.lang(), &why, &cron));
-        Ok(())
+        Ok(failed)
     }
 }
 

@@ -64,6 +64,10 @@ causes! {
     Followed { cause: Box<Cause>, by: Box<Cause> } [cause.status()] =>
         format!("{}; {}", cause.text(En), by.text(En)),
         format!("{}。{}", cause.text(Ja), by.text(Ja));
+    /// Where there is no repository.
+    MeantRemote { names: String } [Status::NoRepository] =>
+        format!("-r NAME chooses a remote of the settings: {names}"),
+        format!("-r 名前 で設定のリモートを選べます: {names}");
     /// Another cause, and what it happened to.
     Of { name: String, cause: Box<Cause> } [cause.status()] =>
         format!("{name}: {}", cause.text(En)), format!("{name}: {}", cause.text(Ja));
@@ -130,17 +134,17 @@ causes! {
         "passwords from open files work on Unix only",
         "開いたファイルからパスワードを読み取れるのは Unix だけです";
     NoPassword [BadSettings] =>
-        "no password or key was given, and there is no terminal to ask at: set DEDUP_PASSWORD, \
+        "no password or key was given, and there is no terminal to ask on: set DEDUP_PASSWORD, \
          DEDUP_PASSWORD_FILE or DEDUP_KEY_FILE, or give --password-file or --key-file",
         "パスワードも鍵も指定されておらず、尋ねる端末もありません。DEDUP_PASSWORD、DEDUP_PASSWORD_FILE、\
          DEDUP_KEY_FILE のどれかを設定するか、--password-file か --key-file を指定してください";
     NoNewPassword [BadSettings] =>
-        "no new password or key was given, and there is no terminal to ask at: give --new-password-file or \
+        "no new password or key was given, and there is no terminal to ask on: give --new-password-file or \
          --new-key-file, or set DEDUP_NEW_PASSWORD",
         "新しいパスワードも鍵も指定されておらず、尋ねる端末もありません。--new-password-file か --new-key-file を\
          指定するか、DEDUP_NEW_PASSWORD を設定してください";
     NoFirstPassword [BadSettings] =>
-        "no password or key was given for the new repository, and there is no terminal to ask at: set \
+        "no password or key was given for the new repository, and there is no terminal to ask on: set \
          DEDUP_PASSWORD or DEDUP_PASSWORD_FILE, or give --password-file or --key-file",
         "新しいリポジトリーのパスワードも鍵も指定されておらず、尋ねる端末もありません。DEDUP_PASSWORD か \
          DEDUP_PASSWORD_FILE を設定するか、--password-file か --key-file を指定してください";
@@ -155,7 +159,8 @@ causes! {
     PhraseIsMadeByRecovery [BadSettings] =>
         "a recovery phrase is made by 'dedup key recovery'", "回復フレーズは 'dedup key recovery' で作ります";
     PhraseOpensNothing [Failed] =>
-        "the recovery phrase above opens nothing", "上に表示した回復フレーズでは何も開けません";
+        "the recovery phrase shown above does not open any repository",
+        "上に表示した回復フレーズで開けるリポジトリーはありません";
     NobodySeesPhrase [Failed] =>
         "nobody would see the recovery phrase, so none was made",
         "回復フレーズを見る人がいないため、作りませんでした";
@@ -276,6 +281,9 @@ causes! {
     NothingToPrune [BadSettings] =>
         "--no-gc without a --keep-* rule leaves nothing to do",
         "--keep-* なしで --no-gc を指定すると、することがありません";
+    NoPolicyToSimulate [BadSettings] =>
+        "no set with a retention policy is saved in this repository; give a --keep-* rule",
+        "このリポジトリーに保存するセットに、残す世代の規則がありません。--keep-* を指定してください";
     FilterWithoutRule [BadSettings] =>
         "--host, --tag and --path say which snapshots a --keep-* rule is for, and none was given",
         "--host、--tag、--path は --keep-* の対象を選ぶためのものですが、--keep-* が指定されていません";
@@ -339,8 +347,10 @@ causes! {
 
     // Runs of sets, and the history.
     NoSets [BadSettings] =>
-        "there is no set: add a table [sets.NAME] with sources and destinations to dedup.toml",
-        "セットがありません。dedup.toml に [sets.NAME] の表を作り、sources と destinations を書いてください";
+        "there is no set: 'dedup setup' or 'dedup set add' makes one, or add a table [sets.NAME] with sources and \
+         destinations to dedup.toml",
+        "セットがありません。'dedup setup' か 'dedup set add' で作るか、dedup.toml に [sets.NAME] の表を作り、sources と \
+         destinations を書いてください";
     NoSetNamed [BadSettings] =>
         "say which sets to run, or --all, or --due",
         "実行するセットの名前か、--all か、--due を指定してください";
@@ -384,8 +394,8 @@ causes! {
         "the pause must be longer than nothing and end within this calendar: 1h, 4h, 1d",
         "休止の長さが正しくありません。1h、4h、1d のように書いてください";
     NothingRuns { name: String } [Failed] =>
-        format!("'{name}' is no set that runs, and no job of the history that runs; 'dedup history --status running' lists them"),
-        format!("「{name}」は実行中のセットでも履歴の実行中のジョブでもありません。'dedup history --status running' で一覧できます");
+        format!("'{name}' is neither a running set nor a running job; 'dedup history --status running' lists them"),
+        format!("「{name}」は実行中のセットでも実行中のジョブでもありません。'dedup history --status running' で一覧できます");
     JobStopped [Status::Interrupted] =>
         "stopped by 'dedup stop'; what is already stored is safe, and the next run continues from there",
         "'dedup stop' で止められました。保存済みのものは安全で、次の実行はそこから続きます";
@@ -449,9 +459,10 @@ causes! {
         format!("set '{name}' has no {key}"), format!("セット「{name}」に {key} がありません");
     NobodyToMail [BadSettings] => "'to' names nobody", "「to」に宛先がありません";
     NoChannel [BadSettings] =>
-        "nothing to send through: add [notify.mail], [notify.webhook], [notify.ping] or [notify.prometheus] to dedup.toml",
-        "送信先がありません。dedup.toml に [notify.mail]、[notify.webhook]、[notify.ping]、[notify.prometheus] のどれかを\
-         書いてください";
+        "nothing to send through: add [notify.mail], [notify.webhook], [notify.ping], [notify.prometheus], or \
+         desktop = true in [notify], to dedup.toml",
+        "送信先がありません。dedup.toml に [notify.mail]、[notify.webhook]、[notify.ping]、[notify.prometheus] のどれかか、\
+         [notify] の desktop = true を書いてください";
     TwoPasswords [BadSettings] =>
         "give 'password-file' or 'password-command', not both",
         "「password-file」と「password-command」は片方だけを書いてください";

@@ -266,16 +266,16 @@ fn minutes_or_months(lang: Lang) -> String {
 fn no_time(lang: Lang, text: &str) -> String {
     say!(
         lang,
-        "'{text}' is no time at all",
-        "「{text}」は長さのない期間です"
+        "'{text}' is a duration of zero",
+        "「{text}」は長さが 0 の期間です"
     )
 }
 
 fn lapse(lang: Lang, text: &str) -> String {
     say!(
         lang,
-        "'{text}' is not a time from 1s on, in days at most",
-        "「{text}」は 1s 以上、日までの単位で書いた時間ではありません"
+        "'{text}' is not a duration of at least 1s; days are the largest unit",
+        "「{text}」は 1s 以上の時間ではありません。使える最大の単位は日です"
     )
 }
 

@@ -199,11 +199,11 @@ pub fn measured_run(lang: Lang, run: MeasuredRun) -> &'static str {
 pub fn weakness(lang: Lang, weakness: Weakness) -> &'static str {
     let (en, ja) = match weakness {
         Weakness::ExclusiveCreate => (
-            "of two writers of one name both can win: never prune while a backup runs",
+            "two writers that create the same name can both succeed: never prune while a backup runs",
             "同じ名前を 2 つのプロセスが同時に作れてしまいます (バックアップ中に prune を実行しないでください)",
         ),
         Weakness::ReadAfterWrite => (
-            "what was written can't be read at once",
+            "what was written can't be read immediately",
             "書き込んだものをすぐには読み取れません",
         ),
         Weakness::ListAfterWrite => (
@@ -211,7 +211,7 @@ pub fn weakness(lang: Lang, weakness: Weakness) -> &'static str {
             "一覧に書き込みや削除がすぐには反映されません (バックアップ中に prune を実行しないでください)",
         ),
         Weakness::RangeRead => (
-            "it does not give parts of objects as asked",
+            "it does not return the requested parts of objects",
             "オブジェクトの一部を正しく読み取れません",
         ),
         Weakness::Delete => (

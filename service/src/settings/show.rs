@@ -42,7 +42,7 @@ fn of_text(text: &str) -> Result<Vec<ShownSetting>, Failure> {
         if !shown.iter().any(|one| one.key == key.path) {
             shown.push(ShownSetting {
                 key: key.path.to_string(),
-                value: key.default.trim_matches('`').to_string(),
+                value: key.default.replace('`', ""),
                 line: None,
             });
         }
@@ -109,6 +109,7 @@ mod tests {
         assert_eq!(of("limits.upload"), ("'1M'", Some(5)));
         assert_eq!(of("sets.b.sources"), ("[ '/x', '/y', ]", Some(7)));
         assert_eq!(of("limits.download"), ("\"unlimited\"", None));
+        assert_eq!(of("limits.upload-idle"), ("as upload", None));
         let text = "[notify.webhook]\nurl = 'https://u:p@hooks.example.jp/T0/token'\n[notify.ping]\nurl = 'https://x?key'\n";
         let shown = of_text(text).unwrap();
         assert!(shown[0].value.ends_with("hooks.example.jp/...\"") && !shown[0].value.contains(":p@"));

@@ -406,7 +406,7 @@ mod tests {
         says(read::<Size>("'many'").map(drop), "not a size");
         says(read::<Size>("5").map(drop), "expected a string such as");
         says(read::<Age>("'soon'").map(drop), "not a duration");
-        says(read::<Age>("'0s'").map(drop), "no time at all");
+        says(read::<Age>("'0s'").map(drop), "a duration of zero");
         says(read::<Age>("'6m'").map(drop), "M for months");
         says(read::<Period>("'1d2h'").map(drop), "not a period");
         for number in ["0", "101", "-1"] {

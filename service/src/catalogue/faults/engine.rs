@@ -98,7 +98,7 @@ fn no_snapshot_at(lang: Lang, at: Timestamp, id: SessionId, oldest: Timestamp) -
     let (at, id, oldest) = (text::as_of(at), short(id), text::time(oldest));
     say!(
         lang,
-        "no snapshot by {at}; the oldest is {id}, {oldest}",
+        "no snapshot was made by {at}; the oldest is {id} of {oldest}",
         "{at} までのスナップショットはありません。最も古いものは {id} ({oldest}) です"
     )
 }
@@ -110,11 +110,14 @@ fn no_such_path(lang: Lang, path: &str, snapshot: &NamedSnapshot) -> String {
             "{path} is not in snapshot {text}",
             "{path} はスナップショット {text} にありません"
         ),
-        NamedSnapshot::Of(time) => say!(
-            lang,
-            "{path} is not in snapshot of {time}",
-            "{path} は {time} のスナップショットにありません"
-        ),
+        NamedSnapshot::Of(time) => {
+            let time = text::time(*time);
+            say!(
+                lang,
+                "{path} is not in the snapshot of {time}",
+                "{path} は {time} のスナップショットにありません"
+            )
+        }
         NamedSnapshot::This => say!(
             lang,
             "{path} is not in the snapshot",
@@ -229,6 +232,7 @@ fn refusal(lang: Lang, refusal: &Refusal) -> String {
             "other processes of this machine are changing tags of paths; try again",
             "このコンピューターのほかのプロセスがパスのタグを変更しています。もう一度試してください"
         ),
+        Refusal::OpenToOthers { folder } => open_to_others(lang, folder),
         Refusal::AnotherCollection(error) => {
             let why = store_error(lang, error);
             say!(
@@ -249,6 +253,17 @@ fn refusal(lang: Lang, refusal: &Refusal) -> String {
             )
         }
     }
+}
+
+fn open_to_others(lang: Lang, folder: &Path) -> String {
+    let folder = folder.display();
+    say!(
+        lang,
+        "{folder} is not a folder that only this user may change, so others could lead elsewhere what is restored there; \
+         remove it, or name another folder with --scratch",
+        "{folder} はこのユーザーだけが変更できるフォルダーではありません。復元するものを、ほかのユーザーが別の場所へ導くおそれが\
+         あります。削除するか、--scratch で別のフォルダーを指定してください"
+    )
 }
 
 fn protected(lang: Lang, id: SessionId) -> String {

@@ -249,10 +249,14 @@ fn chunks_lost(lang: Lang, chunks: u64) -> String {
 }
 
 fn nowhere_whole(lang: Lang, chunks: u64) -> String {
+    let copies = match chunks {
+        1 => "an intact copy",
+        _ => "intact copies",
+    };
     let chunks = count(lang, chunks, Noun::Chunk);
     say!(
         lang,
-        "no replica that was asked has {chunks} whole",
+        "none of the replicas asked has {copies} of {chunks}",
         "{chunks}は、調べたどのレプリカにも完全なものがありません"
     )
 }

@@ -225,10 +225,13 @@ fn two_machines(lang: Lang, other: SessionId) -> String {
 }
 
 fn gaps(lang: Lang, snapshots: u64, host: &str) -> String {
+    let snapshots = count(lang, snapshots, Noun::Snapshot);
     say!(
         lang,
-        "{snapshots} snapshots of host {host} between others are gone, and nobody removed them",
-        "ホスト {host} の途中のスナップショット {snapshots} 個が、だれも削除していないのになくなっています"
+        "{snapshots} of host {host} between others not found here, though nobody removed any: lost, or made at a replica \
+         and still only there",
+        "ホスト {host} の途中の{snapshots}が、だれも削除していないのにここにありません。失われたか、レプリカで作られて\
+         まだそこにしかないものです"
     )
 }
 

@@ -225,17 +225,21 @@ pub fn would_restore(lang: Lang, done: &Restored<'_>) -> String {
 }
 
 pub fn skipped_equal(lang: Lang, files: u64, bytes: u64, dry_run: bool) -> String {
-    let (files, bytes) = (text::grouped(files), format_bytes(bytes));
+    let (are, were) = match files {
+        1 => ("is", "was"),
+        _ => ("are", "were"),
+    };
+    let (files, bytes) = (count(lang, files, Noun::File), format_bytes(bytes));
     match dry_run {
         true => say!(
             lang,
-            "Would skip {files} equal, {bytes}",
-            "同じものは飛ばします: {files} 個、{bytes}"
+            "Would leave {files} that {are} already equal, {bytes}",
+            "すでに同じものは残します: {files}、{bytes}"
         ),
         false => say!(
             lang,
-            "Skipped {files} equal, {bytes}",
-            "同じものを飛ばしました: {files} 個、{bytes}"
+            "Left {files} that {were} already equal, {bytes}",
+            "すでに同じものはそのまま残しました: {files}、{bytes}"
         ),
     }
 }
@@ -315,10 +319,10 @@ pub fn not_all_restored(lang: Lang, problems: u64, damage: u64, unreadable: u64)
              復元済みのものは飛ばします",
         ),
         (_, _) => lang.pick(
-            "'dedup heal' repairs the repository from a replica, and 'dedup versions PATH' shows other snapshots that \
-             hold a file",
-            "レプリカがあれば 'dedup heal' でリポジトリーを修復できます。'dedup versions PATH' で、そのファイルのある\
-             ほかのスナップショットを探せます",
+            "'dedup check' says whether 'dedup repair' can help, 'dedup heal' repairs the repository from a replica, and \
+             'dedup versions PATH' shows other snapshots that hold a file",
+            "'dedup repair' で直るかどうかは 'dedup check' で分かります。レプリカがあれば 'dedup heal' でリポジトリーを\
+             修復できます。'dedup versions PATH' で、そのファイルのあるほかのスナップショットを探せます",
         ),
     };
     say!(

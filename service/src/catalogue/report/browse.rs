@@ -77,8 +77,8 @@ pub fn serving(lang: Lang, snapshots: u64, url: &str) -> String {
 pub fn serving_with_password(lang: Lang, url: &str) -> String {
     say!(
         lang,
-        "Or at {url} with any user, and as the password what follows it above. Whoever has it can read all snapshots. \
-         Ctrl-C ends this",
+        "Or at {url}, with any user name; the password is the last part of the address above. Whoever has it can read \
+         all snapshots. Ctrl-C ends this",
         "{url} でも使えます (利用者名は任意、パスワードは上のアドレスの末尾の文字列)。それを知る人はすべてのスナップショットを読めます。\
          Ctrl-C で終了します"
     )

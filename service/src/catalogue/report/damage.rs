@@ -24,7 +24,7 @@ pub fn damaged_path(lang: Lang, hurt: &DamagedPath) -> String {
 
 /// What can't be restored whole, named as far as a report does; nothing where all can.
 pub fn damaged_paths(lang: Lang, paths: &[DamagedPath], all: u64) -> Vec<String> {
-    let head = say!(lang, "Can't be restored whole:", "完全には復元できないもの:");
+    let head = say!(lang, "Can't be restored completely:", "完全には復元できないもの:");
     path_lines(lang, head, paths, all)
 }
 
@@ -299,17 +299,32 @@ fn heal_verdict(lang: Lang, h: &Healed, read_data: bool, dry_run: bool) -> Strin
     }
 }
 
-pub fn parity_repaired(lang: Lang, done: &ParityRepaired, turned_on: bool, dry_run: bool) -> Vec<String> {
+/// What became of the packs that had parity.
+fn parity_checked(lang: Lang, done: &ParityRepaired, dry_run: bool) -> Vec<String> {
+    if done.packs == 0 {
+        // Where packs get it now, that is what is told.
+        let is_told = done.packs_protected == 0 || dry_run;
+        let none = say!(lang, "No pack has parity", "パリティーのあるパックはありません");
+        return is_told.then_some(none).into_iter().collect();
+    }
     let packs = count(lang, done.packs, Noun::Pack);
     let (repaired, parity) = (grouped(done.packs_repaired), grouped(done.parity_repaired));
     let beyond = grouped(done.packs_beyond);
-    let mut lines = vec![say!(
+    vec![say!(
         lang,
-        "{packs} with parity: {repaired} repaired, {parity} of parity made anew, {beyond} beyond repair by it",
-        "パリティーのある{packs}: 修復 {repaired} 個、作り直したパリティー {parity} 個、修復できないもの {beyond} 個"
-    )];
+        "{packs} with parity: {repaired} repaired; parity rebuilt: {parity}; not repairable from parity: {beyond}",
+        "パリティーのある{packs}: 修復 {repaired} 個、作り直したパリティー {parity} 個、パリティーでは修復できないもの {beyond} 個"
+    )]
+}
+
+pub fn parity_repaired(lang: Lang, done: &ParityRepaired, turned_on: bool, dry_run: bool) -> Vec<String> {
+    let mut lines = parity_checked(lang, done, dry_run);
     if done.packs_protected > 0 {
-        let packs = count(lang, done.packs_protected, Noun::MorePack);
+        let noun = match done.packs {
+            0 => Noun::Pack,
+            _ => Noun::MorePack,
+        };
+        let packs = count(lang, done.packs_protected, noun);
         let bytes = format_bytes(done.bytes_added);
         lines.push(match dry_run {
             true => say!(
@@ -334,7 +349,7 @@ pub fn parity_repaired(lang: Lang, done: &ParityRepaired, turned_on: bool, dry_r
     if done.packs_beyond > 0 {
         lines.push(say!(
             lang,
-            "'dedup repair packs' saves what is whole in the others",
+            "'dedup repair packs' saves what is intact in the others",
             "残りのうち無事なものは 'dedup repair packs' で救えます"
         ));
     }

@@ -378,8 +378,9 @@ fn machine_advice(found: &Diagnosis) -> Option<(&'static str, &'static str)> {
             "ファイルを直してください。'dedup config check' で確かめられます",
         ),
         Diagnosis::NoSets => (
-            "add a table [sets.NAME] with sources and destinations to dedup.toml",
-            "dedup.toml に [sets.NAME] の表を作り、sources と destinations を書いてください",
+            "run 'dedup setup' or 'dedup set add', or add a table [sets.NAME] with sources and destinations to dedup.toml",
+            "'dedup setup' か 'dedup set add' を実行するか、dedup.toml に [sets.NAME] の表を作り、sources と destinations を\
+             書いてください",
         ),
         Diagnosis::NotTicking { .. } => (
             "run 'dedup schedule install', or have a scheduler call 'dedup run --due' every five minutes",
@@ -442,8 +443,8 @@ fn remote_advice(lang: Lang, found: &Diagnosis, name: &str) -> Option<String> {
         ),
         Diagnosis::SlotsDamaged { .. } | Diagnosis::SnapshotsUnreadable { .. } | Diagnosis::SnapshotsGone { .. } => say!(
             lang,
-            "'dedup -r {name} check' says what is hurt and what helps",
-            "'dedup -r {name} check' で被害と対処を確かめてください"
+            "'dedup -r {name} check' shows what is damaged and how to repair it",
+            "'dedup -r {name} check' で破損と直し方を確かめてください"
         ),
         Diagnosis::CheckedLongAgo { .. }
         | Diagnosis::ReadLongAgo { .. }

@@ -7,9 +7,9 @@ use crate::text::short;
 pub fn phrase_heading(lang: Lang) -> String {
     say!(
         lang,
-        "Recovery phrase. It opens the repository when password and key file are lost, and is not shown\n\
+        "Recovery phrase: it opens the repository if the password or key file is lost. It is not shown\n\
          again: write it down and keep it away from this machine.",
-        "回復フレーズです。パスワードと鍵ファイルを失ったときに、これでリポジトリーを開けます。二度と表示しないので、\n\
+        "回復フレーズです。パスワードや鍵ファイルを失ったときに、これでリポジトリーを開けます。二度と表示しないので、\n\
          書き留めて、このコンピューターとは別の場所に保管してください。"
     )
 }

@@ -60,10 +60,8 @@ pub fn ended(lang: Lang, end: &PurgeEnd<'_>) -> Vec<String> {
         ),
         (false, false) => say!(
             lang,
-            "Changed {what}. 'dedup undelete' lists the old forms until a 'dedup prune' a week from now or later, which \
-             frees the space",
-            "{what}を変更しました。以前の形は、1 週間以上たってからの 'dedup prune' までは 'dedup undelete' で元に戻せます。空き容量が\
-             増えるのはその prune のときです"
+            "Changed {what}. 'dedup undelete' lists the old forms for 7 days; a 'dedup prune' after that frees the space",
+            "{what}を変更しました。以前の形は 7 日間、'dedup undelete' で元に戻せます。そのあとの 'dedup prune' で空き容量が増えます"
         ),
         (false, true) => say!(
             lang,
@@ -80,10 +78,11 @@ pub fn ended(lang: Lang, end: &PurgeEnd<'_>) -> Vec<String> {
         ));
     }
     if end.protected > 0 {
+        let them = if end.protected == 1 { "it" } else { "them" };
         let kept = count(lang, end.protected, Noun::ProtectedSnapshot);
         lines.push(say!(
             lang,
-            "Still in {kept}; --force-protected changes them too",
+            "Still in {kept}; --force-protected changes {them} too",
             "{kept}にまだあります。--force-protected で、これらも変更できます"
         ));
     }
@@ -106,10 +105,11 @@ fn advice(lang: Lang, end: &PurgeEnd<'_>) -> Vec<String> {
         return lines;
     }
     if end.for_good && end.in_trash > 0 {
+        let them = if end.in_trash == 1 { "it" } else { "them" };
         let trashed = count(lang, end.in_trash, Noun::RemovedSnapshot);
         lines.push(say!(
             lang,
-            "The trash has {trashed}, which may hold it too; 'dedup prune --keep-trash 0s' ends them",
+            "The trash has {trashed}, which may hold it too; 'dedup prune --keep-trash 0s' deletes {them}",
             "ゴミ箱にある{trashed}にも含まれている可能性があります。'dedup prune --keep-trash 0s' で完全に削除できます"
         ));
     }

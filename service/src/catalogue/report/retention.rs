@@ -23,12 +23,12 @@ pub fn simulated(lang: Lang, day: Timestamp, is_to_come: bool) -> String {
     match is_to_come {
         true => say!(
             lang,
-            "What would be kept at {day} of the snapshots that exist now, if backups go on as often as before:",
+            "Of the snapshots that exist now, these would be kept on {day} if backups go on as often as before:",
             "これまでと同じ間隔でバックアップが続く場合に、今あるスナップショットのうち {day} の時点で残るもの:"
         ),
         false => say!(
             lang,
-            "What would have been kept at {day}, of the snapshots that were made by then:",
+            "Of the snapshots that were made by {day}, these would have been kept then:",
             "{day} までに作られたスナップショットのうち、その時点で残るもの:"
         ),
     }
@@ -55,10 +55,10 @@ pub fn forgotten(lang: Lang, snapshots: u64, dry_run: bool) -> String {
         ),
         (_, false) => match lang {
             Lang::En => format!(
-                "Removed {what}. 'dedup undelete' brings {them} back until a 'dedup prune' a week from now or later"
+                "Removed {what}. 'dedup undelete' brings {them} back for 7 days; a 'dedup prune' after that frees the space"
             ),
             Lang::Ja => format!(
-                "{what}を削除しました。1 週間以上たってからの 'dedup prune' までは 'dedup undelete' で元に戻せます"
+                "{what}を削除しました。7 日間は 'dedup undelete' で元に戻せます。そのあとの 'dedup prune' で空き容量が増えます"
             ),
         },
     }
@@ -281,21 +281,21 @@ fn nothing_yet(lang: Lang, s: &PruneSummary) -> String {
     let until = Timestamp::from_second(s.trash_until).map(text::time).ok();
     match (lang, s.trash_kept, until) {
         (Lang::En, 1, Some(at)) => {
-            format!("Nothing freed yet: {kept} is in the trash until {at}; '--keep-trash 0s' ends it now")
+            format!("Nothing freed yet: {kept} is in the trash until {at}; '--keep-trash 0s' deletes it now")
         }
         (Lang::En, _, Some(at)) => format!(
-            "Nothing freed yet: {kept} are in the trash, the first until {at}; '--keep-trash 0s' ends them now"
+            "Nothing freed yet: {kept} are in the trash, the first until {at}; '--keep-trash 0s' deletes them now"
         ),
         (Lang::En, _, None) => {
-            format!("Nothing freed yet: {kept} in the trash; '--keep-trash 0s' ends them now")
+            format!("Nothing freed yet: {kept} in the trash; '--keep-trash 0s' deletes them now")
         }
         (Lang::Ja, _, Some(at)) => {
             format!(
-                "まだ何も解放していません: ゴミ箱に{kept} ({at} まで)。'--keep-trash 0s' ですぐに終わらせます"
+                "まだ何も解放していません: ゴミ箱に{kept} ({at} まで)。'--keep-trash 0s' ですぐに削除します"
             )
         }
         (Lang::Ja, _, None) => {
-            format!("まだ何も解放していません: ゴミ箱に{kept}。'--keep-trash 0s' ですぐに終わらせます")
+            format!("まだ何も解放していません: ゴミ箱に{kept}。'--keep-trash 0s' ですぐに削除します")
         }
     }
 }

@@ -235,6 +235,15 @@ pub fn pages(lang: Lang, page: u64, all: u64, per_page: u64) -> String {
     )
 }
 
+/// Where those are listed that are not as they were.
+pub fn no_file_changed(lang: Lang) -> String {
+    say!(
+        lang,
+        "No file changed; '--status unchanged' lists those that did not",
+        "変わったファイルはありません。同じままのものは '--status unchanged' で一覧できます"
+    )
+}
+
 pub fn no_parent(lang: Lang) -> String {
     say!(
         lang,
@@ -245,7 +254,10 @@ pub fn no_parent(lang: Lang) -> String {
 
 /// Before the report of a set.
 pub fn set_head(lang: Lang, set: &str, cause: &str) -> String {
-    let cause = run_cause(lang, cause);
+    let cause = match cause {
+        "manual" => lang.pick("started by hand", "手動"),
+        cause => run_cause(lang, cause),
+    };
     say!(lang, "Set {set} ({cause})", "セット {set} ({cause})")
 }
 
@@ -307,8 +319,8 @@ pub fn resumed(lang: Lang, was_paused: bool) -> String {
     match was_paused {
         true => say!(
             lang,
-            "Resumed; what is due runs at the next tick of the scheduler",
-            "再開しました。時刻を過ぎたものは、スケジューラーが次に動いたときに実行します"
+            "Resumed; what is due runs when the scheduler next calls 'dedup run --due'",
+            "再開しました。時刻を過ぎたものは、スケジューラーが次に 'dedup run --due' を呼んだときに実行します"
         ),
         false => say!(lang, "Nothing was paused", "休止していませんでした"),
     }
@@ -335,8 +347,8 @@ pub fn nothing_runs(lang: Lang) -> String {
 pub fn no_sets(lang: Lang) -> String {
     say!(
         lang,
-        "There are no sets; docs/running.md shows how to add one to dedup.toml",
-        "セットはまだありません。dedup.toml への書き方は docs/running.md にあります"
+        "There are no sets; 'dedup setup' or 'dedup set add' makes one",
+        "セットはまだありません。'dedup setup' か 'dedup set add' で作れます"
     )
 }
 

@@ -1,6 +1,7 @@
 //! What the guided start asks and reports.
 
-use crate::catalogue::{Lang, say};
+use crate::catalogue::{Cause, Lang, say};
+use crate::failure::Failure;
 
 /// A question, which is answered with a line of text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -176,17 +177,34 @@ pub fn no_timer(lang: Lang, why: &str, line: &str) -> String {
     )
 }
 
+/// Why the timer could not be installed, without advice: the line for cron follows.
+pub fn why_no_timer(lang: Lang, failure: &Failure) -> String {
+    match &failure.cause {
+        Cause::Systemctl { command, why } => format!("{command}: {}", why.text(lang)),
+        _ => failure.text(lang),
+    }
+}
+
 /// Why there is no timer, if nothing failed.
 pub fn not_wanted(lang: Lang) -> String {
     say!(lang, "as you wished", "希望により")
 }
 
-pub fn finished(lang: Lang, set: &str) -> String {
+/// At the end. `remote` is where the set is saved, if a command has to name it; `timer_failed` where one was wanted.
+pub fn finished(lang: Lang, set: &str, remote: Option<&str>, timer_failed: bool) -> String {
+    let done = match timer_failed {
+        true => lang.pick(
+            "Setup is complete except for the timer.",
+            "タイマーのほかは設定が終わりました。",
+        ),
+        false => lang.pick("Setup is complete.", "設定が終わりました。"),
+    };
+    let at = remote.map_or_else(String::new, |remote| format!(" -r {remote}"));
     say!(
         lang,
-        "All is set up. 'dedup status' shows how it goes, 'dedup run {set}' backs up now, 'dedup restore --help' tells \
-         how to get files back",
-        "設定が終わりました。'dedup status' で状況を見られます。'dedup run {set}' ですぐにバックアップします。\
-         ファイルの戻し方は 'dedup restore --help' にあります"
+        "{done} 'dedup status' shows how it goes, 'dedup run {set}' backs up now, 'dedup{at} restore --target DIR' brings \
+         files back",
+        "{done}'dedup status' で状況を見られます。'dedup run {set}' ですぐにバックアップします。\
+         ファイルは 'dedup{at} restore --target DIR' で復元できます"
     )
 }

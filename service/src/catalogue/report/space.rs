@@ -16,7 +16,8 @@ pub fn stats(lang: Lang, s: &Stats, storage: &str) -> Vec<(String, String)> {
         let (what, bytes) = (count(lang, n, noun), format_bytes(bytes));
         say!(lang, "{what}, {bytes}", "{what}、{bytes}")
     };
-    let (stored, saved) = (format_bytes(s.total_size), s.compression_space_saving);
+    // What does not compress is a little larger as stored.
+    let (stored, saved) = (format_bytes(s.total_size), s.compression_space_saving.max(0.0));
     let mut rows = vec![
         (
             say!(lang, "Snapshots", "スナップショット"),
@@ -71,7 +72,7 @@ fn upkeep(lang: Lang, s: &Stats) -> Vec<(String, String)> {
             say!(lang, "In the trash", "ゴミ箱"),
             say!(
                 lang,
-                "{entries} (removed snapshots, and earlier forms of those there are)",
+                "{entries} (removed snapshots, and earlier forms of existing ones)",
                 "{entries} (削除したスナップショットと、残っているものの以前の形)"
             ),
         ));

@@ -40,7 +40,7 @@ labels! {
     // Logging in.
     log_in => "Log in", "ログイン";
     password => "Password", "パスワード";
-    password_again => "The same again", "もう一度";
+    password_again => "Repeat the password", "パスワードをもう一度";
     choose_password => "Choose a password", "パスワードを決める";
     choose_password_why => "It protects this page, so that other users and programs of this computer can't read your \
         backups through it. It is not the password of your repository.",
@@ -85,7 +85,7 @@ labels! {
     attention => "A backup needs attention.", "バックアップに問題があります。";
     never => "never", "なし";
     by_hand => "when you start it", "手動のみ";
-    no_set_title => "No set yet: what shall be kept safe?", "セットがまだありません。何を守りますか？";
+    no_set_title => "No set yet. What should be backed up?", "セットがまだありません。何をバックアップしますか？";
     no_set_text => "A set says which folders are backed up, where to and when. Add one to your settings file; this page \
         follows by itself. For example:",
         "セットには、どのフォルダーを、どこへ、いつバックアップするかを書きます。設定ファイルに追加すると、このページも自動で\
@@ -199,7 +199,7 @@ labels! {
         "セットは設定ファイルにあります。ファイルやコマンドで変更すると、このページも自動で変わります。";
 
     // What goes wrong.
-    error_title => "That did not work", "うまくいきませんでした";
+    error_title => "Something went wrong", "うまくいきませんでした";
     not_found => "There is no such page", "そのページはありません";
     not_found_text => "The address is wrong, or what it showed is gone.", "アドレスが違うか、表示していたものがなくなりました。";
     refused => "This request was refused", "この要求は拒否されました";

@@ -57,7 +57,7 @@ labels! {
     tier_until => "Up to an age of", "経過時間";
     tier_every => "keep one every", "1 つ残す間隔";
     deleted_files => "Keep files that were deleted from the folders (90d, or forever)", "削除されたファイルを残す期間 (90d、または forever)";
-    max_generations => "At most so many snapshots", "世代の上限";
+    max_generations => "Maximum number of snapshots", "世代の上限";
     keep_tags => "Always keep snapshots with these tags", "次のタグがある世代は必ず残す";
     look_ahead => "Look ahead (up to three years)", "先の日付を見る (3 年後まで)";
     picture_key => "Tall lines stay, short ones go. Right is new, left is old.", "長い線は残り、短い線は消えます。右が新しく、左が古い世代です。";
@@ -79,7 +79,7 @@ labels! {
     not_saved_yet => "This is valid, and not saved yet.", "内容は正しく、まだ保存していません。";
 
     // Destinations.
-    no_destination_title => "Where shall backups go?", "バックアップをどこに保存しますか？";
+    no_destination_title => "Where should backups go?", "バックアップをどこに保存しますか？";
     no_destination_text => "A destination is a place for backups: a folder on another disk, an SFTP server, or cloud storage. Add \
         one; a set then saves there.",
         "保存先は、別のディスクのフォルダー、SFTP サーバー、クラウドストレージなどです。追加すると、セットがそこへ保存します。";
@@ -97,7 +97,7 @@ labels! {
     test_connection => "Test connection", "接続を確認";
     show_progress => "Show progress", "進み具合を表示";
     check => "Check", "検査";
-    check_what => "Reads what locates data", "データの位置の情報を読み取って確かめます";
+    check_what => "Reads the index and the trees, not the data", "索引とツリーを読み取って確かめます。データは読みません";
     check_all => "Check all data", "全データを検査";
     check_all_what => "Reads all stored data; this takes time and traffic", "すべてのデータを読み取ります。時間と通信量がかかります";
     prune => "Prune", "整理";
@@ -420,7 +420,7 @@ fn limit_label(key: &str) -> (&'static str, &'static str) {
             "誰も使っていないときに使う CPU (%)",
         ),
         "battery-min" => (
-            "Do not run on a battery below, %",
+            "Do not run if the battery is below, %",
             "電池の残量がこれ未満なら実行しない (%)",
         ),
         "skip-wifi" => (
