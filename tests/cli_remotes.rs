@@ -338,10 +338,14 @@ fn what_one_lost_comes_from_the_other() {
     );
     home.ok(&["heal", "--read-data", "-r", "okinawa"]);
     home.ok(&["check", "--read-data", "-r", "okinawa"]);
-    // The first is away: the other is restored from.
+    // The first is away, with the disk that it is on: the other is restored from.
     fs::rename(home.repository(), home.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("/no/such/disk", home.repository()).unwrap();
     home.ends(10, &["restore", "--target", "out2"]);
     home.ok(&["restore", "--target", "out2", "--also", "okinawa"]);
+    // There is none but the other one.
+    fs::remove_file(home.repository()).unwrap();
+    home.ok(&["restore", "--target", "out3"]);
     fs::rename(home.path("elsewhere"), home.repository()).unwrap();
     // No replica has it.
     for pack in home.objects("packs") {

@@ -64,7 +64,7 @@ fn from_damage_to_a_sound_repository() {
 #[test]
 fn parity_from_the_command_line() {
     let home = saved();
-    assert!(home.ok(&["repair", "parity"]).out.contains("0 packs"));
+    assert!(home.ok(&["repair", "parity"]).out.contains("No pack has parity"));
     for bad in ["0", "101%", "x"] {
         home.ends(2, &["repair", "parity", "--add", bad]);
     }

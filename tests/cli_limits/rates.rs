@@ -6,6 +6,7 @@ use kit::generation::noise;
 use kit::program::at_moment;
 use kit::servers::{Forward, Rclone, Serve};
 use std::fs;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ const MIB: usize = 1 << 20;
 struct Wire {
     laptop: Laptop,
     forward: Forward,
-    _server: Rclone,
+    server: Rclone,
 }
 
 impl Wire {
@@ -44,7 +45,7 @@ impl Wire {
         Some(Wire {
             laptop,
             forward,
-            _server: server,
+            server,
         })
     }
 
@@ -182,4 +183,31 @@ fn who_waits_for_a_low_rate_is_not_stalled() {
     wire.laptop.home.write(file, text);
     let seconds = wire.takes(&["run", "far"]);
     assert!(seconds > 12.0, "{seconds} s");
+}
+
+/// Packs that are stored below a folder.
+fn packs(folder: &Path) -> usize {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return 0;
+    };
+    let below = entries.map(|entry| match entry.unwrap().path() {
+        path if path.is_dir() => packs(&path),
+        path => usize::from(path.components().any(|part| part.as_os_str() == "packs")),
+    });
+    below.sum()
+}
+
+/// Of 40 MiB that were sent, a pack of 32 MiB counts, and is not sent again.
+#[test]
+fn packs_are_sent_one_after_the_other_at_a_low_rate() {
+    let test = "packs_are_sent_one_after_the_other_at_a_low_rate";
+    let Some(wire) = Wire::new(test, "upload = '4M'") else {
+        return;
+    };
+    wire.fill("far", 160);
+    let mut child = start(&mut wire.laptop.command(&["run", "far"]));
+    wire.sends(40 * MIB, &mut child);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(packs(&wire.server.root()) > 0, "all that was sent is lost");
 }

@@ -86,6 +86,11 @@ impl Bandwidth {
         }
     }
 
+    /// Bytes per second that may be sent at present; `None` without a limit.
+    pub(super) fn upload_rate(&self) -> Option<u64> {
+        self.0.upload.lock().limit
+    }
+
     fn schedule(&self, direction: Direction) -> MutexGuard<'_, Schedule> {
         match direction {
             Direction::Upload => self.0.upload.lock(),

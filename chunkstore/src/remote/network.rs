@@ -14,11 +14,13 @@ mod retry;
 mod runtime;
 mod sftp;
 mod temporary;
+mod uploads;
 mod webdav;
 mod wire;
 
 use self::fault::{Fault, Outcome};
 use self::retry::RetryingClient;
+use self::uploads::UploadGate;
 use self::wire::Wire;
 use super::address::Address;
 use super::link::Link;
@@ -48,6 +50,8 @@ const BEING_MADE: usize = 4;
 struct NetworkState {
     wire: Wire,
     sender: RetryingClient,
+    link: Link,
+    uploads: UploadGate,
     address: Address,
     /// Names that were listed and are taken by something that is no file, such as a folder or a FIFO: to read it might
     /// give anything, or take for ever.
@@ -79,13 +83,16 @@ impl Network {
         let Some(address) = Network::address(url, scheme)? else {
             return Ok(None);
         };
-        let wire = Wire::new(&address, &link.to(&address))?;
+        let link = link.to(&address);
+        let wire = Wire::new(&address, &link)?;
         let connections = descriptors::hold(CONNECTIONS_LEAST, CONNECTIONS_MOST);
         let most = (connections.count() - BEING_MADE).min(retry::MOST);
         Ok(Some(Network {
             shared: Arc::new(NetworkState {
                 wire,
                 sender: RetryingClient::new(&address, link.cancel.clone(), most)?,
+                link,
+                uploads: UploadGate::default(),
                 address,
                 not_files: Mutex::default(),
                 _connections: connections,
@@ -118,6 +125,10 @@ impl NetworkState {
 
     fn create(&self, name: &ObjectName, bytes: &Bytes) -> Outcome<()> {
         let work = work_on(name);
+        let _permit = match name.kind() {
+            Kind::Pack => Some(self.uploads.enter(bytes.len(), &self.link)?),
+            _ => None,
+        };
         self.sender.send(work, |tries| {
             let created = self.sender.run(work, self.wire.create(name, bytes.clone()));
             match created {

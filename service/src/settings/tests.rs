@@ -370,7 +370,7 @@ fn what_is_wrong_is_said_with_its_place() {
         ),
         (
             &format!("{set}run-timeout='0s'"),
-            ":4:13: 'run-timeout': '0s' is not a time",
+            ":4:13: 'run-timeout': '0s' is not a duration",
         ),
     ];
     for (text, want) in rows {
