@@ -339,12 +339,12 @@ fn a_prune_keeps_tags_of_hosts_with_snapshots() {
     std::fs::write(source.path().join("file"), "x").unwrap();
     machines[0].backup(remote.clone(), source.path()).unwrap();
     // Long ago, and in each case another host's.
-    for (machine, hosts) in [(1, &["gone", "alpha"][..]), (2, &["gone"][..])] {
+    for (machine, tag, hosts) in [(1, "t", &["gone", "alpha"][..]), (2, "u", &["gone"][..])] {
         let repo = machines[machine].open(remote.clone()).unwrap();
         for host in hosts {
             let change = PathTagChange {
                 host: host.to_string(),
-                ..adding("t")
+                ..adding(tag)
             };
             path_tags::change(&repo, &[change], at(1_000), false).unwrap();
         }

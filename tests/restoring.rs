@@ -147,6 +147,8 @@ fn a_closed_terminal() {
         out.read_exact(&mut [0; 1000]).unwrap();
         let pid = rustix::process::Pid::from_raw(child.id() as i32).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+        // On a busy machine it takes a while until it has noticed.
+        std::thread::sleep(Duration::from_secs(1));
         let mut rest = Vec::new();
         out.read_to_end(&mut rest).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(code), "ignored: {ignored}");

@@ -313,7 +313,7 @@ impl Guide<'_> {
                         self.tell(&schedule::ticks(self.lang(), machine.lingers(&user), &user));
                         return Ok(false);
                     }
-                    Err(failure) => (say::why_no_timer(self.lang(), &failure), true),
+                    Err(failure) => (failure.cause.without_advice(self.lang()), true),
                 }
             }
         };

@@ -30,6 +30,7 @@ mod left;
 mod leftovers;
 mod links;
 mod locked;
+mod on_disk;
 mod open_dirs;
 mod opened;
 mod partials;

@@ -18,7 +18,7 @@ use crate::run::RunContext;
 use chunkstore::descriptors;
 use chunkstore::error::{IoError, Operation};
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -74,7 +74,7 @@ pub(super) struct Shared<'a> {
     pub locked: Locked,
     /// A directory on each file system that was written to.
     /// One directory of each file system that was written to, open: its path may not lead to it for as long.
-    devices: Mutex<BTreeMap<u64, TargetDir>>,
+    pub devices: Mutex<BTreeMap<u64, TargetDir>>,
 }
 
 impl<'a> Shared<'a> {
@@ -145,52 +145,6 @@ impl<'a> Shared<'a> {
     pub fn finished(&self, job: &Arc<FileJob>, id: FileId) {
         let job = job.clone();
         self.finished.lock().push(Finished { job, id });
-    }
-
-    /// Writes these files to disk: all of each file system that they are on. Gives the file systems of which none of their
-    /// directories can be reached any more.
-    pub fn sync(&self, finished: &[Finished]) -> Result<BTreeSet<u64>> {
-        let mut devices = self.devices.lock();
-        let mut used = BTreeSet::new();
-        for Finished { job, id } in finished {
-            used.insert(id.dev);
-            if devices.contains_key(&id.dev) {
-                continue;
-            }
-            match self.dir(&job.dir) {
-                Ok(dir) => drop(devices.insert(id.dev, dir)),
-                Err(Fault::Fatal(e)) => return Err(e),
-                // It was moved away meanwhile; the next one may not have been.
-                Err(_) => {}
-            }
-        }
-        let mut unreached = BTreeSet::new();
-        for device in used {
-            match devices.get(&device) {
-                Some(dir) => dir.sync_fs().map_err(|source| self.not_on_disk(source))?,
-                None => drop(unreached.insert(device)),
-            }
-        }
-        Ok(unreached)
-    }
-
-    /// The same for all that this run has written to.
-    pub fn sync_all(&self) -> Result<()> {
-        let devices = self.devices.lock();
-        let roots = self.target().map(|target| target.root());
-        for dir in devices.values().chain(roots) {
-            dir.sync_fs().map_err(|source| self.not_on_disk(source))?;
-        }
-        Ok(())
-    }
-
-    pub fn not_on_disk(&self, source: io::Error) -> Error {
-        match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                chunkstore::Error::local(Operation::SyncRestored, &self.options.target, source).into()
-            }
-            _ => Error::io(Operation::SyncRestored, &self.options.target, source),
-        }
     }
 
     /// RestoreOptions leave out part of the generation.

@@ -1,7 +1,7 @@
 //! What causes are made with.
 
 use super::Cause;
-use crate::catalogue::{Action, BrowseCause, SetCause, SystemError};
+use crate::catalogue::{Action, BrowseCause, Lang, SetCause, SystemError};
 use crate::failure::Failure;
 
 impl Cause {
@@ -10,6 +10,14 @@ impl Cause {
             action,
             path: path.display().to_string(),
             why: error.into(),
+        }
+    }
+
+    /// What happened, without what to do about it: for who says that in words of its own.
+    pub fn without_advice(&self, lang: Lang) -> String {
+        match self {
+            Cause::Systemctl { command, why } => format!("{command}: {}", why.text(lang)),
+            _ => self.text(lang),
         }
     }
 

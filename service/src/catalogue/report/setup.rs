@@ -1,7 +1,6 @@
 //! What the guided start asks and reports.
 
-use crate::catalogue::{Cause, Lang, say};
-use crate::failure::Failure;
+use crate::catalogue::{Lang, say};
 
 /// A question, which is answered with a line of text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -175,14 +174,6 @@ pub fn no_timer(lang: Lang, why: &str, line: &str) -> String {
         "No timer was installed ({why}). To run backups from cron, add this line with 'crontab -e':\n  {line}",
         "タイマーは入れていません ({why})。cron で動かすには、次の行を 'crontab -e' で追加してください:\n  {line}"
     )
-}
-
-/// Why the timer could not be installed, without advice: the line for cron follows.
-pub fn why_no_timer(lang: Lang, failure: &Failure) -> String {
-    match &failure.cause {
-        Cause::Systemctl { command, why } => format!("{command}: {}", why.text(lang)),
-        _ => failure.text(lang),
-    }
 }
 
 /// Why there is no timer, if nothing failed.
