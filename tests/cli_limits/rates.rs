@@ -109,7 +109,8 @@ fn servers_nearby_have_rates_of_their_own() {
     // Whatever is kept of it here is not what is restored.
     fs::remove_dir_all(wire.laptop.home.path(".cache")).unwrap();
     let seconds = wire.takes(&["-r", "far", "restore", "--target", "out"]);
-    assert!(seconds >= slow(2), "received in {seconds} s");
+    // What arrives last is not waited for, and a piece may be a few hundred KiB.
+    assert!(seconds >= slow(2) * 0.8, "received in {seconds} s");
     let seconds = wire.takes(&["-r", "near", "restore", "--target", "out"]);
     assert!(seconds < slow(12) / 2.0, "received in {seconds} s");
     assert!(wire.forward.carried().1 >= 14 * MIB as u64);
