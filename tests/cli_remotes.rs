@@ -68,6 +68,15 @@ fn what_was_set_up_need_not_be_named() {
 }
 
 #[test]
+fn a_destination_that_is_no_url_saves_nothing() {
+    let home = home();
+    for url in ["mem:", "bogus:x"] {
+        home.ends(2, &["backup", "docs", "--also", url]);
+    }
+    assert_eq!(ids(home.ok(&["snapshots", "--json"])).len(), 0);
+}
+
+#[test]
 fn a_replica_follows_and_restores_what_was_saved() {
     let home = home();
     assert_eq!(row(&home, "okinawa")["behind"], 0);

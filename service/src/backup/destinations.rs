@@ -108,6 +108,8 @@ impl Destinations {
         }]);
         for name in also {
             let location = context.remote(name)?;
+            // A mistake in an option is told before anything is saved.
+            repo::check_location(&location.url)?;
             if location.url == first.url {
                 return Err(Cause::AlsoIsFirst { name: name.clone() }.into());
             }
