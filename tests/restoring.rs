@@ -131,10 +131,12 @@ fn a_closed_terminal() {
     home.ok(&["backup", "src"]);
     for (ignored, code) in [(false, 130), (true, 0)] {
         let dump = home.command(&["dump", "src/f"]);
-        let mut shell = Command::new("sh");
+        // The tests themselves may run under nohup.
+        let mut shell = Command::new("env");
         let ignore = if ignored { "trap '' HUP; " } else { "" };
         shell
-            .args(["-c", &format!("{ignore}exec \"$0\" dump src/f")])
+            .args(["--default-signal=HUP", "sh", "-c"])
+            .arg(format!("{ignore}exec \"$0\" dump src/f"))
             .arg(dump.get_program())
             .current_dir(home.path(""))
             .env_clear()
