@@ -148,25 +148,8 @@ mod tests {
     use std::fs::{self, File};
     use std::time::SystemTime;
 
-    const CERTIFICATE: &str = "\
------BEGIN CERTIFICATE-----
-MIIBZTCCAQqgAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlsb2NhbGhv
-c3QwIBcNMjAwMTAyMDMwNDA1WhgPMjA1MDAxMDIwMzA0MDVaMBQxEjAQBgNVBAMM
-CWxvY2FsaG9zdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABI8618FsPHEjiQlv
-vIL/JzRCYjZZxNIEuON3PudG7bywvNERG4o9ZyxxnUOA1JpAg8kV18H0ZkoYrOWa
-uFfED/mjSzBJMBoGA1UdEQQTMBGCCWxvY2FsaG9zdIcEfwAAATAMBgNVHRMBAf8E
-AjAAMB0GA1UdDgQWBBTgMm6mstqDJWNUZZk+yWVurmNvyDAKBggqhkjOPQQDAgNJ
-ADBGAiEAlwK+Bzn0Ad6bWQTrsCyJP/6nKAaqle9vVv1dZ5Yp5BYCIQCctqAnpAVX
-D4BDtfQApj7P93Vuom7rDhS+KRFKQ2ljrg==
------END CERTIFICATE-----
-";
-    const KEY: &str = "\
------BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgjQoIKit0PVtifJQu
-Q8eI/6XCmqZOTuKgd2O2Xt7zmu2hRANCAASPOtfBbDxxI4kJb7yC/yc0QmI2WcTS
-BLjjdz7nRu28sLzRERuKPWcscZ1DgNSaQIPJFdfB9GZKGKzlmrhXxA/5
------END PRIVATE KEY-----
-";
+    const CERTIFICATE: &str = include_str!("../../service/testdata/localhost.pem");
+    const KEY: &str = include_str!("../../service/testdata/localhost.key");
 
     fn console() -> Console {
         let console = Console::new("");
