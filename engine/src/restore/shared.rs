@@ -72,7 +72,6 @@ pub(super) struct Shared<'a> {
     pub finished: Mutex<Vec<Finished>>,
     pub opened: OpenTarget,
     pub locked: Locked,
-    /// A directory on each file system that was written to.
     /// One directory of each file system that was written to, open: its path may not lead to it for as long.
     pub devices: Mutex<BTreeMap<u64, TargetDir>>,
 }

@@ -228,7 +228,7 @@ fn gaps(lang: Lang, snapshots: u64, host: &str) -> String {
     let snapshots = count(lang, snapshots, Noun::Snapshot);
     say!(
         lang,
-        "{snapshots} of host {host} between others not found here, though nobody removed any: lost, or made at a replica \
+        "{snapshots} of host {host} between others can't be found here, though nobody removed any: lost, or made at a replica \
          and still only there",
         "ホスト {host} の途中の{snapshots}が、だれも削除していないのにここにありません。失われたか、レプリカで作られて\
          まだそこにしかないものです"
