@@ -147,10 +147,12 @@ fn place(text: &str, env: &Env, settings: &Settings) -> Result<Location, Failure
 /// The remote that is the embedded repository, as `setup` may have made it, or that takes its place.
 fn the_remote<'s>(settings: &'s Settings, embedded: &str) -> Option<&'s Remote> {
     let same = settings.remotes.iter().find(|remote| remote.url == embedded);
-    same.or(match &settings.remotes[..] {
-        [only] if !is_there(Path::new(embedded)) => Some(only),
-        _ => None,
-    })
+    match (same, &settings.remotes[..]) {
+        // Without keys of its own it is opened by the default key, like every embedded one.
+        (Some(same), _) => Some(same).filter(|remote| !remote.keys.is_empty()),
+        (None, [only]) if !is_there(Path::new(embedded)) => Some(only),
+        (None, _) => None,
+    }
 }
 
 /// Also a link that leads to a disk that is not mounted is the user's repository.

@@ -114,6 +114,14 @@ fn the_only_remote_of_the_settings() {
         found_same.keys, same.remotes[1].keys,
         "opened by what the settings say"
     );
+    let mut without_keys = same.clone();
+    without_keys.remotes.remove(0);
+    without_keys.remotes[0].keys.clear();
+    let found_embedded = location(&RepositoryOptions::default(), &env, &without_keys).unwrap();
+    assert!(
+        found_embedded.embedded,
+        "opened by the default key, also before it is there"
+    );
     std::fs::create_dir_all(embedded.parent().unwrap()).unwrap();
     std::os::unix::fs::symlink("/no/such/disk", &embedded).unwrap();
     assert_eq!(found(&["main"]), usual, "on a disk that is not mounted");
