@@ -161,6 +161,8 @@ impl Pair {
     /// One backup to both, and what became of the second.
     fn run(&mut self) -> Result<Followed> {
         let repo = Arc::new(self.open()?);
+        // As a backup does before it begins: this machine knows now what is there.
+        repo.survey_outlines()?;
         let second: Arc<dyn Remote> = Arc::new(self.second.clone());
         let open = move |first: &Repo, _: &Follower, _: &RunContext| first.open_replica_on(second.clone());
         let follow = Follow {

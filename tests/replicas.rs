@@ -2,6 +2,7 @@
 //! forgot stays forgotten.
 
 mod order;
+mod unread;
 
 use chunkstore::remote::{Kind, Memory, ObjectName, Remote};
 use chunkstore::{Error as StoreError, SessionId};

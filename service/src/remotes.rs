@@ -184,7 +184,8 @@ fn state(
     let dirs = context.dirs()?;
     let asked = first.open_replica(&remote.url).and_then(|replica| {
         let lacking = replicate::lacking(first, &replica, false, context.now.timestamp())?;
-        Ok((lacking.snapshots.len() as u64, replica.outlines()?.0.len() as u64))
+        let behind = lacking.snapshots.len() + lacking.unread.len();
+        Ok((behind as u64, replica.outlines()?.0.len() as u64))
     });
     Ok(match asked {
         Ok((behind, snapshots)) => {

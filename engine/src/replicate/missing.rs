@@ -9,11 +9,11 @@
 //! ones can't know yet which clock was wrong.
 
 use super::debts;
-use crate::error::{Result, StoreError};
+use crate::error::{Error, Result, StoreError};
 use crate::facts::{SnapshotInfo, newest_first};
 use crate::manifest::{Manifest, Snapshot};
 use crate::order;
-use crate::repo::Repo;
+use crate::repo::{Repo, Survey};
 use chunkstore::SessionId;
 use jiff::Timestamp;
 use std::cmp::Ordering;
@@ -24,6 +24,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 pub struct Lacking {
     /// Oldest first.
     pub snapshots: Vec<Snapshot>,
+    /// Names at the other whose manifests can't be read there, and why: as far as is known, they are lacking, too.
+    pub unread: Vec<(SessionId, Error)>,
     /// The newest at the replica of each host and paths that something comes for.
     pub newest: Vec<SessionId>,
     /// Names of what the replica has.
@@ -141,6 +143,11 @@ impl Have {
         newest.add(settled, (!in_trash).then_some(facts.id));
     }
 
+    /// Whether it has, or has in its trash, what the other lists under this name. What that restates is not known.
+    fn knows(&self, id: SessionId) -> bool {
+        self.origins.contains(&id) || self.trashed.contains(&id)
+    }
+
     /// `owed` are those that could not be brought when they were made.
     fn lacks(&self, facts: &SnapshotInfo, all: bool, owed: &HashSet<SessionId>) -> bool {
         let has = |ids: &HashSet<SessionId>| ids.contains(&origin(facts)) || ids.contains(&facts.id);
@@ -149,13 +156,21 @@ impl Have {
         }
         let newest = self.newest.get(&group(facts));
         let is_newer = newest.is_none_or(|newest| facts.is_in_future() || newest.is_before(facts));
-        all || !has(&self.trashed) && (is_newer || owed.contains(&origin(facts)))
+        all || !has(&self.trashed) && (is_newer || has(owed))
     }
 }
 
 /// What `to` lacks of the generations of `from`; with `all` also what it forgot.
 pub fn lacking(from: &Repo, to: &Repo, all: bool, now: Timestamp) -> Result<Lacking> {
-    let (mut snapshots, _unreadable) = from.outlines()?;
+    let Survey {
+        mut snapshots,
+        unreadable: mut unread,
+        lost,
+    } = from.survey_outlines()?;
+    if let Err(e @ Error::ShortListing(_)) = lost {
+        // What it lacks would be hidden by the later ones that it has.
+        return Err(e);
+    }
     let mut facts: Vec<SnapshotInfo> = snapshots.iter().map(Snapshot::facts).collect();
     let have = Have::read(to, &mut facts, now)?;
     let owed = debts::of(to, from);
@@ -180,7 +195,8 @@ pub fn lacking(from: &Repo, to: &Repo, all: bool, now: Timestamp) -> Result<Lack
         .filter(wanted)
         .map(|facts| (facts.id, group(facts)))
         .collect();
-    if !all && !wanted.is_empty() {
+    unread.retain(|(id, _)| !have.knows(*id));
+    if !all && (!wanted.is_empty() || !unread.is_empty()) {
         // Where only the name is listed, the storage lost or damaged it, and it may come again.
         let forgotten = to.store.forgotten()?;
         let known = forgotten.iter().filter(|f| f.machine != [0; 16]);
@@ -188,6 +204,7 @@ pub fn lacking(from: &Repo, to: &Repo, all: bool, now: Timestamp) -> Result<Lack
         for facts in facts.iter().filter(|facts| gone.contains(&origin(facts))) {
             wanted.remove(&facts.id);
         }
+        unread.retain(|(id, _)| !gone.contains(id));
     }
     snapshots.retain(|snapshot| wanted.contains_key(&snapshot.id));
     let groups: HashSet<&OriginGroup> = wanted.values().collect();
@@ -198,6 +215,7 @@ pub fn lacking(from: &Repo, to: &Repo, all: bool, now: Timestamp) -> Result<Lack
         .collect();
     Ok(Lacking {
         snapshots,
+        unread,
         newest,
         there: have.names,
     })

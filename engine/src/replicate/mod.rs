@@ -120,21 +120,20 @@ fn bring_wanted(
     let owed = debts::of(to, from);
     let Lacking {
         mut snapshots,
+        mut unread,
         newest,
         there,
     } = lacking(from, to, options.all, from.run().now)?;
     if only_owed {
-        snapshots.retain(|snapshot| owed.contains(&snapshot.manifest.original.unwrap_or(snapshot.id)));
+        snapshots.retain(|snapshot| owed.contains(&made_as(snapshot)) || owed.contains(&snapshot.id));
+        unread.retain(|(id, _)| owed.contains(id));
     }
-    done.behind = snapshots.len() as u64;
-    if options.dry_run {
-        done.snapshots = done.behind;
-        return Ok(());
-    }
+    done.behind = (snapshots.len() + unread.len()) as u64;
     let mut replication = Replication {
         from,
         to,
         monitor,
+        dry_run: options.dry_run,
         origin: None,
         session,
         there,
@@ -142,6 +141,11 @@ fn bring_wanted(
         told: HashSet::new(),
         bytes: AtomicU64::new(0),
     };
+    replication.pass_over_unread(unread, done)?;
+    if options.dry_run {
+        done.snapshots = snapshots.len() as u64;
+        return Ok(());
+    }
     let brought = replication.bring_all(&snapshots, done);
     if let Some(session) = replication.session.take() {
         session::fence(&to.store, session.id)?;
@@ -153,6 +157,11 @@ fn bring_wanted(
         0 => debts::settle(to, from, &owed),
         _ => Ok(()),
     }
+}
+
+/// The name that a generation first had.
+fn made_as(snapshot: &Snapshot) -> SessionId {
+    snapshot.manifest.original.unwrap_or(snapshot.id)
 }
 
 enum SnapshotOutcome {
@@ -167,6 +176,7 @@ struct Replication<'a> {
     from: &'a Repo,
     to: &'a Repo,
     monitor: &'a dyn Monitor,
+    dry_run: bool,
     /// Opened when first needed, and again when a collection went over it.
     origin: Option<Origin>,
     /// The session that packs came under already: for the last generation, which needs most of them.
@@ -196,7 +206,10 @@ impl Replication<'_> {
                     done.bytes += brought.bytes;
                 }
                 Ok(SnapshotOutcome::Gone) => done.behind -= 1,
-                Ok(SnapshotOutcome::Busy) => self.tell_busy(snapshot),
+                Ok(SnapshotOutcome::Busy) => {
+                    self.owe(made_as(snapshot));
+                    self.warn(snapshot.id, Warning::BeingReplicated);
+                }
                 Err(Error::Store(e)) => {
                     // Only what is read from the origin: that this replica can't be written is no snapshot's trouble.
                     let e = match &e {
@@ -206,21 +219,48 @@ impl Replication<'_> {
                         } => self.from.store.judge(e),
                         _ => e,
                     };
-                    match &e {
-                        e if e.is_damage() => done.damaged += 1,
-                        e if e.concerns_one_object() => done.unread += 1,
-                        _ => return Err(e.into()),
-                    }
-                    let made = snapshot.manifest.original.unwrap_or(snapshot.id);
-                    // It comes once it can be read, or is repaired: without the note a later generation would hide it
-                    // until `replicate --all`.
-                    let _ = debts::owe(self.from, &self.to.store.folder(), made);
-                    self.report_damaged(snapshot, &e);
+                    self.pass_over((snapshot.id, made_as(snapshot)), e, done)?;
                 }
                 Err(e) => return Err(e),
             }
         }
         Ok(())
+    }
+
+    /// What was listed and can't be read. What it first was called is not known.
+    fn pass_over_unread(&self, unread: Vec<(SessionId, Error)>, done: &mut Replicated) -> Result<()> {
+        for (id, error) in unread {
+            match error {
+                Error::Store(e) => self.pass_over((id, id), self.from.store.judge(e), done)?,
+                e => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on without a generation that can't be read at the origin, and says so. Any other error ends the run.
+    fn pass_over(
+        &self,
+        (id, made_as): (SessionId, SessionId),
+        error: StoreError,
+        done: &mut Replicated,
+    ) -> Result<()> {
+        match &error {
+            e if e.is_damage() => done.damaged += 1,
+            e if e.concerns_one_object() => done.unread += 1,
+            _ => return Err(error.into()),
+        }
+        self.owe(made_as);
+        let origin = self.from.location();
+        self.warn(id, Warning::NotReplicated { origin, error });
+        Ok(())
+    }
+
+    /// Without the note a later generation would hide the one that does not come now, until `replicate --all`.
+    fn owe(&self, made_as: SessionId) {
+        if !self.dry_run {
+            let _ = debts::owe(self.from, &self.to.store.folder(), made_as);
+        }
     }
 
     fn bring(&mut self, snapshot: &Snapshot, is_last: bool) -> Result<SnapshotOutcome> {
@@ -278,7 +318,7 @@ impl Replication<'_> {
         };
         private::create_dir_all(&dir).map_err(failed(Operation::CreateFolder))?;
         let file = lock::open(&path).map_err(failed(Operation::Create))?;
-        let is_ours = lock::try_lock(&file).map_err(failed(Operation::Lock))?;
+        let is_ours = lock::try_lock_soon(&file).map_err(failed(Operation::Lock))?;
         Ok(is_ours.then_some(file))
     }
 
@@ -348,18 +388,8 @@ impl Replication<'_> {
         }
     }
 
-    fn tell_busy(&self, snapshot: &Snapshot) {
-        self.warn(snapshot, Warning::BeingReplicated);
-    }
-
-    fn report_damaged(&self, snapshot: &Snapshot, error: &StoreError) {
-        let origin = self.from.location();
-        let error = error.clone();
-        self.warn(snapshot, Warning::NotReplicated { origin, error });
-    }
-
-    fn warn(&self, snapshot: &Snapshot, warning: Warning) {
-        let name = ObjectName::snapshot(snapshot.id);
+    fn warn(&self, id: SessionId, warning: Warning) {
+        let name = ObjectName::snapshot(id);
         self.monitor.problem(&Problem::warning(name, warning));
     }
 }
