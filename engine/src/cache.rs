@@ -190,7 +190,7 @@ fn lock_all(folder: &Path) -> Result<Option<Vec<File>>> {
 
 fn lock_file(path: &Path) -> io::Result<Option<File>> {
     let file = File::open(path)?;
-    Ok(lock::try_lock(&file)?.then_some(file))
+    Ok(lock::try_lock_soon(&file)?.then_some(file))
 }
 
 fn remove_but(dir: &Path, stays: impl Fn(&str) -> bool) -> Result<()> {

@@ -53,5 +53,5 @@ impl FileLock {
 pub(crate) fn try_lock(path: &Path) -> Result<Option<FileLock>, io::Error> {
     private::create_dir_all(files::folder_of(path))?;
     let file = lock::open(path)?;
-    Ok(lock::try_lock(&file)?.then_some(FileLock { _file: Some(file) }))
+    Ok(lock::try_lock_soon(&file)?.then_some(FileLock { _file: Some(file) }))
 }

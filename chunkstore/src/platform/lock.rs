@@ -9,6 +9,11 @@ use super::{private, system};
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
+use std::time::Duration;
+
+/// How often [`try_lock_soon`] tries, and how long it waits in between.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Opens a file that is only there to be locked, and makes it where there is none. Its folder must exist.
 pub fn open(path: &Path) -> io::Result<File> {
@@ -25,6 +30,18 @@ pub fn try_lock(file: &File) -> io::Result<bool> {
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(e)) => Err(e),
     }
+}
+
+/// The same, where false is told to people or ends a job: waits a moment for a lock that only a child of this process
+/// holds, between its start and its program.
+pub fn try_lock_soon(file: &File) -> io::Result<bool> {
+    for _ in 0..TRIES {
+        if try_lock(file)? {
+            return Ok(true);
+        }
+        std::thread::sleep(PAUSE);
+    }
+    try_lock(file)
 }
 
 /// The same, but waits until no one else holds the lock.
@@ -71,6 +88,21 @@ mod tests {
         assert!(folder.is_some() && try_lock_folder(dir.path()).unwrap().is_none());
         drop(folder);
         assert!(try_lock_folder(dir.path()).unwrap().is_some());
+    }
+
+    #[test]
+    fn one_that_is_held_for_a_moment_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let (one, other) = (open(&path).unwrap(), open(&path).unwrap());
+        assert!(try_lock(&one).unwrap());
+        assert!(!try_lock_soon(&other).unwrap());
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| try_lock_soon(&other));
+            std::thread::sleep(PAUSE);
+            drop(one);
+            assert!(waiting.join().unwrap().unwrap());
+        });
     }
 
     #[test]
