@@ -151,25 +151,29 @@ fn chosen(
             ..Filter::default()
         },
     };
-    let named = |text: &str| listing::choose(context, repo, text, &Among::default(), face);
     match request.what.as_deref() {
         Some(name) if context.settings.set(name).is_some() => {
             let snapshot = listing::choose(context, repo, "latest", &of_set(name), face)?;
             Ok(vec![(Some(name.to_string()), snapshot)])
         }
-        Some(text) => Ok(vec![(None, named(text)?)]),
+        Some(text) => {
+            let snapshot = listing::choose(context, repo, text, &Among::default(), face)?;
+            Ok(vec![(None, snapshot)])
+        }
         None => {
-            let all = listing::read_outlines(context, repo, face)?;
+            let mut all = listing::read_outlines(context, repo, face)?;
             let mut found = Vec::new();
             for name in saved_here(context)? {
                 let among = of_set(&name);
                 if !among.filter.matching(&all.facts).is_empty() {
-                    let snapshot = listing::choose(context, repo, "latest", &among, face)?;
+                    let snapshot = listing::choose_of(&mut all, repo, "latest", &among, face)?;
                     found.push((Some(name), snapshot));
                 }
             }
             if found.is_empty() {
-                found.push((None, named("latest")?));
+                let any = Among::default();
+                let newest = listing::choose_of(&mut all, repo, "latest", &any, face)?;
+                found.push((None, newest));
             }
             Ok(found)
         }

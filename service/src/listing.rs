@@ -170,7 +170,23 @@ pub fn choose(
     among: &Among,
     face: &dyn Face,
 ) -> Result<Chosen, Failure> {
-    let mut all = read_outlines(context, repo, face)?;
+    choose_of(
+        &mut read_outlines(context, repo, face)?,
+        repo,
+        snapshot,
+        among,
+        face,
+    )
+}
+
+/// The same of those that were listed, for who chooses several. One that turns out to be unreadable is left out from then on.
+pub fn choose_of(
+    all: &mut Listing,
+    repo: &Repo,
+    snapshot: &str,
+    among: &Among,
+    face: &dyn Face,
+) -> Result<Chosen, Failure> {
     loop {
         let id = match select::choose(&all.facts, snapshot, &among.filter, among.at) {
             Ok(facts) => facts.id,
@@ -222,7 +238,7 @@ pub fn choose_for(
     }
     let paths = spec.paths.iter().map(|path| absolute(path));
     let paths = paths.collect::<Result<Vec<_>, _>>()?;
-    let all = read_outlines(context, repo, face)?;
+    let mut all = read_outlines(context, repo, face)?;
     let mut status = all.status();
     let candidates = select::candidates(&all.facts, &among.filter, among.at);
     let reader = repo.reader(&Quiet);
@@ -250,7 +266,7 @@ pub fn choose_for(
     }
     if candidates.is_empty() {
         // That there is none has its own words.
-        return choose(context, repo, &spec.snapshot, among, face);
+        return choose_of(&mut all, repo, &spec.snapshot, among, face);
     }
     let shown = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
     let nowhere = paths

@@ -131,10 +131,14 @@ fn perform(
     }
     job.remove(found, &all.snapshots, each)?;
     for _ in 1..ROUNDS {
-        let (snapshots, _) = match request.dry_run {
+        let (snapshots, unread) = match request.dry_run {
             true => break,
             false => repo.snapshots()?,
         };
+        if unread.len() > all.damaged + all.unread {
+            // Made since, perhaps with what is to be purged.
+            job.report.listed = listing::read(context, &repo, face)?.status();
+        }
         let found = job.search(&snapshots)?;
         if found.is_empty() {
             break;
