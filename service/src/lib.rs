@@ -71,6 +71,7 @@ pub mod sets;
 pub mod setup;
 pub mod shown;
 pub mod space;
+pub mod stats;
 pub mod tags;
 pub mod takeover;
 pub mod trash;
@@ -87,6 +88,6 @@ pub use engine::platform;
 /// Types of the engine that requests and reports are made of.
 pub use engine::{Error, RepoId, Result, SessionId, StoreError, error};
 /// Reading for faces that stream their output: listings, archives, single files.
-pub use engine::{archive, deleted, dump, find, list, repo, run, stats, storage};
+pub use engine::{archive, deleted, dump, find, list, repo, run, storage};
 /// Snapshots and files, and how they are selected and formatted.
 pub use engine::{entry, facts, manifest, monitor, order, problem, retain, select, units, when};

@@ -1,7 +1,7 @@
 //! Options of the commands that are about the program and this machine, not about snapshots.
 
 use super::values;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -16,22 +16,6 @@ pub struct BenchArgs {
     /// How hard to compress: auto, fastest, better, max, or zstd's level from 1 to 19
     #[arg(long, value_name = "LEVEL", default_value = "auto", value_parser = values::compression)]
     pub compression: i32,
-}
-
-#[derive(Args, Clone, Debug, Default)]
-pub struct StatsArgs {
-    /// What total_size in '--json' counts
-    #[arg(long, value_enum, default_value_t = StatsMode::RestoreSize)]
-    pub mode: StatsMode,
-}
-
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum StatsMode {
-    /// What restoring every snapshot would write
-    #[default]
-    RestoreSize,
-    /// What the repository stores
-    RawData,
 }
 
 #[derive(Subcommand, Debug)]

@@ -47,7 +47,12 @@ pub fn run(terminal: &Terminal, args: &ForgetArgs) -> Result<Status, Failure> {
     } else if terminal.talks() && (report.removed.count > 0 || report.removed.failed == 0) {
         // What was refused has been told.
         let removed = report.removed.count;
-        output::line(&say::forgotten(terminal.lang, removed, dry_run))?;
+        // A misspelled tag or host looks just like a policy that keeps everything.
+        let none_matches = report.decisions.all.is_empty() && !report.listing.facts.is_empty();
+        output::line(&match none_matches {
+            true => say::none_matches(terminal.lang),
+            false => say::forgotten(terminal.lang, removed, dry_run),
+        })?;
     }
     Ok(status)
 }

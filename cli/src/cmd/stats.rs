@@ -7,27 +7,30 @@ use serde_json::json;
 use service::catalogue::report::damage::damaged_paths;
 use service::catalogue::report::space as report;
 use service::catalogue::{Lang, weakness};
-use service::face::{Activity, Step};
+use service::select::Filter;
 use service::stats::{self, Stats};
 use service::storage::Storage;
 use service::text::{padded, width};
 use service::{Failure, Status};
 
 pub fn run(terminal: &Terminal, args: &StatsArgs) -> Result<Status, Failure> {
+    let filter = args.filter.filter()?;
+    match args.snapshots.is_empty() && filter.is_empty() {
+        true => whole(terminal, args.mode),
+        false => chosen(terminal, args, &filter),
+    }
+}
+
+fn whole(terminal: &Terminal, mode: StatsMode) -> Result<Status, Failure> {
     let repo = terminal.open()?;
-    let watcher = Step::start(terminal, Activity::Stats)?;
-    let stats = stats::run(&repo, &watcher)?;
-    let code = watcher.finish().status();
+    let (stats, status) = stats::whole(&repo, terminal)?;
     let storage = repo.storage();
     match terminal.json() {
         true => {
             let mut object = json!(stats);
             object["message_type"] = json!("summary");
             object["total_stored_size"] = json!(stats.total_size);
-            object["total_size"] = json!(match args.mode {
-                StatsMode::RestoreSize => stats.total_restore_size,
-                StatsMode::RawData => stats.total_size,
-            });
+            object["total_size"] = json!(total(mode, stats.total_restore_size, stats.total_size));
             // All there is can be compressed.
             object["compression_progress"] = json!(100);
             object["storage_tried"] = json!(storage.as_ref().map(|storage| storage.tried));
@@ -43,9 +46,32 @@ pub fn run(terminal: &Terminal, args: &StatsArgs) -> Result<Status, Failure> {
             output::write(tell(terminal.lang, &stats, storage.as_ref()).as_bytes()).map(|_| ())?;
         }
     }
-    match stats.num_errors {
-        0 => Ok(code),
-        _ => Ok(Status::Damaged),
+    Ok(status)
+}
+
+fn chosen(terminal: &Terminal, args: &StatsArgs, filter: &Filter) -> Result<Status, Failure> {
+    let (held, status) = stats::chosen(&terminal.context, &args.snapshots, filter, terminal)?;
+    match terminal.json() {
+        true => output::object(&json!({
+            "message_type": "summary",
+            "snapshots_count": held.snapshots,
+            "total_file_count": held.files,
+            "total_size": total(args.mode, held.bytes, held.stored),
+            "total_restore_size": held.bytes,
+            "total_stored_size": held.stored,
+        }))?,
+        false => {
+            let rows = table(report::held(terminal.lang, &held));
+            output::write(rows.as_bytes()).map(|_| ())?;
+        }
+    }
+    Ok(status)
+}
+
+fn total(mode: StatsMode, restored: u64, stored: u64) -> u64 {
+    match mode {
+        StatsMode::RestoreSize => restored,
+        StatsMode::RawData => stored,
     }
 }
 
@@ -58,7 +84,10 @@ fn weaknesses(storage: &Storage) -> Vec<&'static str> {
 fn tell(lang: Lang, s: &Stats, storage: Option<&Storage>) -> String {
     let weaknesses = storage.map(Storage::weaknesses);
     let storage = report::soundness(lang, weaknesses.as_deref());
-    let rows = report::stats(lang, s, &storage);
+    table(report::stats(lang, s, &storage))
+}
+
+fn table(rows: Vec<(String, String)>) -> String {
     let widest = rows.iter().map(|(name, _)| width(name)).max().unwrap_or_default();
     let rows = rows
         .into_iter()

@@ -64,6 +64,14 @@ pub fn forgotten(lang: Lang, snapshots: u64, dry_run: bool) -> String {
     }
 }
 
+pub fn none_matches(lang: Lang) -> String {
+    say!(
+        lang,
+        "No snapshot matches, so there is nothing to remove",
+        "条件に合うスナップショットがないため、削除するものはありません"
+    )
+}
+
 pub fn loss_accepted(lang: Lang, snapshots: u64, dry_run: bool) -> String {
     let what = count(lang, snapshots, Noun::Snapshot);
     match (snapshots, dry_run) {

@@ -2,16 +2,41 @@
 
 use crate::catalogue::{Lang, Noun, count, say, weakness};
 use crate::text::grouped;
-use engine::stats::Stats;
+use engine::stats::{SnapshotTotals, Stats};
 use engine::storage::Weakness;
 use engine::units::format_bytes;
 
+/// Rows of what some snapshots hold.
+pub fn held(lang: Lang, held: &SnapshotTotals) -> Vec<(String, String)> {
+    let stored = format_bytes(held.stored);
+    vec![
+        (
+            say!(lang, "Snapshots", "スナップショット"),
+            grouped(held.snapshots),
+        ),
+        (
+            say!(lang, "All together", "すべての合計"),
+            files(lang, held.files, held.bytes),
+        ),
+        (
+            say!(lang, "Stored", "格納量"),
+            say!(
+                lang,
+                "{stored}, shared with other snapshots or not",
+                "{stored} (ほかのスナップショットと共有する分を含む)"
+            ),
+        ),
+    ]
+}
+
+fn files(lang: Lang, files: u64, bytes: u64) -> String {
+    let (files, bytes) = (count(lang, files, Noun::File), format_bytes(bytes));
+    say!(lang, "{files}, {bytes}", "{files}、{bytes}")
+}
+
 /// Rows of names and values; `storage` describes how sound the storage is.
 pub fn stats(lang: Lang, s: &Stats, storage: &str) -> Vec<(String, String)> {
-    let files = |files: u64, bytes: u64| {
-        let (files, bytes) = (count(lang, files, Noun::File), format_bytes(bytes));
-        say!(lang, "{files}, {bytes}", "{files}、{bytes}")
-    };
+    let files = |n: u64, bytes: u64| files(lang, n, bytes);
     let counted = |n: u64, noun: Noun, bytes: u64| {
         let (what, bytes) = (count(lang, n, noun), format_bytes(bytes));
         say!(lang, "{what}, {bytes}", "{what}、{bytes}")
