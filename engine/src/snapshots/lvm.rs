@@ -156,7 +156,7 @@ fn delete(path: &Path) -> Result<(), ToolError> {
 fn is_whole(path: &Path) -> Result<bool, ToolError> {
     let volume = Volume::at(root_of(path))?;
     let attributes = attributes(&volume, path)?;
-    let state = attributes.and_then(|attributes| attributes.bytes().nth(4));
+    let state = attributes.and_then(|attributes| attributes.as_bytes().get(4).copied());
     // Active, or suspended for a moment.
     Ok(matches!(state, Some(b'a' | b's')) && Mounts::read().is_mount_point(path))
 }
