@@ -12,7 +12,7 @@ CARGO = $(if $(shell command -v ccache 2>/dev/null),CC='ccache cc' CXX='ccache c
 DEDUP := $(CARGO_TARGET_DIR)/release/dedup
 CARGO_FLAGS := --release --locked
 
-.PHONY: help setup build test windows-check fuzz torture demo bench bench-gate bench-scale bench-link bench-peers bench-churn console-shots console-speed install
+.PHONY: help setup build test windows-check lvm-check fuzz torture demo bench bench-gate bench-scale bench-link bench-peers bench-churn console-shots console-speed install
 
 help:
 	@echo 'make setup              install what build and tests need (Debian, Ubuntu), or say what is missing'
@@ -20,6 +20,7 @@ help:
 	@echo 'make demo [DIR=...]     back up a copy of DIR, change it, restore it as it was, compare, prune'
 	@echo 'make test               everything that CI runs'
 	@echo 'make windows-check      type-check for Windows (not part of make test: see CONTRIBUTING.md)'
+	@echo 'make lvm-check          snapshots on LVM, in a virtual machine (not part of make test: see CONTRIBUTING.md)'
 	@echo 'make fuzz               every fuzz target for FUZZ_SECONDS each (default 20)'
 	@echo 'make torture            crashes, faults, orders and kills for TORTURE_HOURS (default 8); goes on where it was'
 	@echo 'make bench              measure the stages'
@@ -55,6 +56,9 @@ test: setup
 
 windows-check:
 	@scripts/windows-check.sh
+
+lvm-check: setup
+	@$(CARGO:cargo=) scripts/lvm.sh
 
 fuzz: setup
 	@$(CARGO:cargo=) scripts/fuzz.sh

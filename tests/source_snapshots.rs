@@ -1,6 +1,7 @@
 //! Sources that are read in snapshots of their file system, on a real btrfs in a file. Needs root, `mkfs.btrfs` and `btrfs`;
 //! where one of them is missing, the tests that need them say so and do nothing.
 
+mod lvm;
 mod zfs;
 
 use kit::program::{Home, number, string};
@@ -281,6 +282,18 @@ fn subvolumes_and_mounts_below_a_source() {
     ));
     mounted.0.push(home.path("mnt/vol/src/ram"));
     home.write("mnt/vol/src/ram/fast", "fast");
+    // What is mounted elsewhere in its own subvolume.
+    home.write("mnt/vol/elsewhere/far", "far");
+    fs::create_dir(home.path("mnt/vol/src/bound")).unwrap();
+    assert!(run(
+        "mount",
+        &[
+            "--bind",
+            &home.text("mnt/vol/elsewhere"),
+            &home.text("mnt/vol/src/bound")
+        ]
+    ));
+    mounted.0.push(home.path("mnt/vol/src/bound"));
     // A link above a source, and a file as a source.
     std::os::unix::fs::symlink(home.path("mnt/vol"), home.path("way")).unwrap();
     home.write("mnt/vol/file", "file");
@@ -288,6 +301,7 @@ fn subvolumes_and_mounts_below_a_source() {
         ("mnt/vol/src", "vm/disk", "disk"),
         ("mnt/vol/src", "vm/deep/er", "deeper"),
         ("mnt/vol/src", "ram/fast", "fast"),
+        ("mnt/vol/src", "bound/far", "far"),
         ("way/src", "vm/disk", "disk"),
         ("mnt/vol/file", "", "file"),
         ("mnt", "vol/src/vm/deep/er", "deeper"),

@@ -98,6 +98,8 @@ pub enum ProblemKind {
         /// The time of the last snapshot that held it whole, in seconds since 1970.
         last_complete: i64,
     },
+    /// The snapshot in which a source was read did not last until the end.
+    SnapshotLost,
     /// A source that is a symbolic link, a device or a FIFO, which is saved as one and not what it leads to.
     Bare {
         /// It is a symbolic link.
@@ -128,6 +130,7 @@ impl ProblemKind {
             ProblemKind::Source(_)
             | ProblemKind::SourceMissing { .. }
             | ProblemKind::Lost { .. }
+            | ProblemKind::SnapshotLost
             | ProblemKind::LeftOut { .. }
             | ProblemKind::Restore(_)
             | ProblemKind::Unreadable(_)

@@ -1,7 +1,7 @@
 //! The one place where processes are started: `rclone` and `ssh` here, the user's own commands in `cli`.
 //!
-//! A child gets none of this program's variables, which may hold passwords, and it ends when this process does, even by
-//! SIGKILL. For that the program, where it has called [`launch`], starts its own binary, which asks the kernel for the
+//! A child gets none of this program's variables, which may hold passwords, and unless it is [`lasting`] it ends when this
+//! process does, even by SIGKILL. For that the program, where it has called [`launch`], starts its own binary, which asks the kernel for the
 //! signal (`PR_SET_PDEATHSIG`) and then becomes the child: no code of ours has to run between fork and exec.
 
 use super::system;
@@ -21,6 +21,13 @@ pub fn command(program: impl AsRef<OsStr>) -> io::Result<Command> {
     let program = program.as_ref();
     let path = find(program, std::env::var_os("PATH").as_deref())?;
     let mut command = launcher::command(program, &path);
+    hide(&mut command, std::env::vars_os().map(|(name, _)| name));
+    Ok(command)
+}
+
+/// The same of one that goes on when this process is killed, because something would be left half done.
+pub fn lasting(program: impl AsRef<OsStr>) -> io::Result<Command> {
+    let mut command = Command::new(find(program.as_ref(), std::env::var_os("PATH").as_deref())?);
     hide(&mut command, std::env::vars_os().map(|(name, _)| name));
     Ok(command)
 }

@@ -45,7 +45,7 @@ pub struct BackupArgs {
     /// How hard to compress: auto, fastest, better, max, or zstd's level from 1 to 19
     #[arg(long, value_name = "LEVEL", default_value = "auto", value_parser = compression)]
     pub compression: i32,
-    /// Read the sources in a snapshot of their file system (btrfs and ZFS, as root): auto if possible, required, or off
+    /// Read the sources in a snapshot of their file system (btrfs, ZFS and LVM, as root): auto if possible, required, or off
     #[arg(long, value_name = "MODE", default_value = "off", value_parser = values::source_snapshot)]
     pub source_snapshot: SourceSnapshot,
     #[command(flatten)]

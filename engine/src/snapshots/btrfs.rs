@@ -12,11 +12,13 @@ const ROOT_INODE: u64 = 256;
 
 pub(super) const TOOL: SnapshotTool = SnapshotTool {
     file_systems: &["btrfs"],
-    program: PROGRAM,
+    is_on_device: |_| true,
+    programs: &[PROGRAM],
     root_of,
     create,
     delete,
     nested,
+    is_whole: |_| true,
 };
 
 /// `None` where the root is not mounted: part of a subvolume may be, as a bind mount.

@@ -6,9 +6,11 @@
 //! its owner, since old permissions would otherwise show in it, and it stays, so that making a snapshot does not change the
 //! directory above. [`Walk`](crate::walk::Walk) never enters it.
 //!
-//! What differs between file systems is in [`SnapshotTool`]: btrfs and ZFS have one (docs/decisions/0053-source-snapshots.md).
+//! What differs between file systems is in [`SnapshotTool`]: btrfs, ZFS, and those on logical volumes of LVM have one
+//! (docs/decisions/0053-source-snapshots.md).
 
 mod btrfs;
+mod lvm;
 mod mounts;
 mod zfs;
 
@@ -17,12 +19,13 @@ use crate::platform::{child, lock, private, process};
 use crate::walk::{Grafts, SNAPSHOTS_FOLDER};
 use chunkstore::error::IoError;
 use chunkstore::id::random;
-use mounts::Mounts;
+use mounts::{MountLine, Mounts};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 /// More subvolumes below a source are not snapshotted.
@@ -32,7 +35,9 @@ const SUBVOLUMES_MAX: usize = 256;
 struct SnapshotTool {
     /// As the system calls the file systems.
     file_systems: &'static [&'static str],
-    program: &'static str,
+    /// Whether it makes them on the device with this number, `MAJOR:MINOR`. Asks no program.
+    is_on_device: fn(&str) -> bool,
+    programs: &'static [&'static str],
     /// The root of the subvolume that a directory is in.
     root_of: fn(&Path) -> Option<PathBuf>,
     /// Makes a read-only snapshot of a subvolume's root at a new path.
@@ -41,15 +46,23 @@ struct SnapshotTool {
     delete: fn(&Path) -> Result<(), ToolError>,
     /// The roots of the subvolumes directly below one, which a snapshot of it lacks.
     nested: fn(&Path) -> Result<Vec<PathBuf>, ToolError>,
+    /// Whether the snapshot at a path still is what it was, now that it has been read.
+    is_whole: fn(&Path) -> bool,
 }
 
 impl SnapshotTool {
-    fn is_for(&self, file_system: &str) -> bool {
-        self.file_systems.contains(&file_system)
+    fn is_for(&self, mount: &MountLine) -> bool {
+        self.file_systems.contains(&mount.kind.as_str()) && (self.is_on_device)(&mount.device)
+    }
+
+    /// The root of the subvolume that a directory is in, if it is seen through this mount: a directory that is mounted
+    /// elsewhere in its own file system is not in a snapshot at the place where it is mounted.
+    fn root_of(&self, dir: &Path, mount: &MountLine) -> Option<PathBuf> {
+        (self.root_of)(dir).filter(|root| root.starts_with(&mount.point))
     }
 }
 
-const TOOLS: &[SnapshotTool] = &[btrfs::TOOL, zfs::TOOL];
+const TOOLS: &[SnapshotTool] = &[btrfs::TOOL, zfs::TOOL, lvm::TOOL];
 
 /// A command that failed, and what it said.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -160,22 +173,30 @@ impl SourceSnapshots {
         Arc::new(self.grafts.clone())
     }
 
+    /// The roots of the subvolumes whose snapshots did not last until everything was read.
+    pub fn lost(&self) -> Vec<PathBuf> {
+        let lost = self
+            .snapshots
+            .iter()
+            .filter(|held| !(held.tool.is_whole)(&held.path));
+        lost.map(|held| held.root.clone()).collect()
+    }
+
     /// Reads the directory `real`, to which the walk comes at `path`, in a snapshot.
     fn add(&mut self, path: &Path, real: &Path, mounts: &Mounts) -> Result<(), NoSnapshot> {
         let source = || path.to_path_buf();
-        let file_system = mounts.file_system_of(real);
+        let mount = mounts.of(real);
         let not_supported = || NoSnapshot::NotSupported {
             source: source(),
-            file_system: file_system.clone(),
+            file_system: mount.map_or_else(String::new, |mount| mount.kind.clone()),
         };
+        let mount = mount.ok_or_else(not_supported)?;
         let mut tools = TOOLS.iter();
-        let tool = tools
-            .find(|tool| tool.is_for(&file_system))
-            .ok_or_else(not_supported)?;
+        let tool = tools.find(|tool| tool.is_for(mount)).ok_or_else(not_supported)?;
         if process::user_id() != 0 {
             return Err(NoSnapshot::NotPermitted { source: source() });
         }
-        let root = (tool.root_of)(real).ok_or_else(not_supported)?;
+        let root = tool.root_of(real, mount).ok_or_else(not_supported)?;
         let failed = |error: ToolError| NoSnapshot::Tool {
             source: source(),
             error,
@@ -226,10 +247,8 @@ impl SourceSnapshots {
                 continue;
             }
             let at = path.join(below);
-            let root = tool
-                .is_for(&mounts.file_system_of(mount))
-                .then(|| (tool.root_of)(mount))
-                .flatten();
+            let line = mounts.of(mount).filter(|line| tool.is_for(line));
+            let root = line.and_then(|line| tool.root_of(mount, line));
             match root {
                 Some(root) => self.graft(tool, &at, mount, &root, mounts)?,
                 None => self.grafts.add(&at, mount.clone(), true),
@@ -257,19 +276,16 @@ impl SourceSnapshots {
                 path
             }
         };
-        let device = |path: &Path| {
-            stat_path(path)
-                .map(|(_, meta)| meta.dev)
-                .map_err(NoSnapshot::io(path))
-        };
-        self.grafts.add_device(device(&snapshot)?, device(root)?);
+        let original = stat_path(root).map_err(NoSnapshot::io(root))?.1.dev;
         let below = real.strip_prefix(root).unwrap_or(Path::new(""));
         let instead = match below.as_os_str().is_empty() {
-            true => snapshot,
+            true => snapshot.clone(),
             false => snapshot.join(below),
         };
-        self.grafts.add(path, instead, mounts.is_mount_point(real));
-        Ok(())
+        let is_mount = mounts.is_mount_point(real);
+        self.grafts
+            .add_snapshot(path, instead, is_mount, &snapshot, original)
+            .map_err(NoSnapshot::io(&snapshot))
     }
 }
 
@@ -328,11 +344,11 @@ fn make(tool: &'static SnapshotTool, root: &Path, source: &Path) -> Result<HeldS
             // An empty file that nobody holds is removed by the next run, too.
             let _ = std::fs::remove_file(&lock_path);
             let source = source.to_path_buf();
-            Err(match child::command(tool.program) {
-                Err(e) if e.kind() == io::ErrorKind::NotFound => NoSnapshot::NoProgram {
-                    program: tool.program,
-                },
-                _ => NoSnapshot::Tool { source, error },
+            let is_missing =
+                |name: &&&str| child::command(name).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
+            Err(match tool.programs.iter().find(is_missing) {
+                Some(program) => NoSnapshot::NoProgram { program },
+                None => NoSnapshot::Tool { source, error },
             })
         }
     }
@@ -361,15 +377,39 @@ fn remove_leftovers(tool: &SnapshotTool, folder: &Path) {
     }
 }
 
+/// Makes the directory at which a tool shows a snapshot.
+fn make_dir(path: &Path) -> Result<(), ToolError> {
+    std::fs::create_dir(path).map_err(|e| ToolError {
+        command: format!("mkdir {}", path.display()),
+        stderr: e.to_string(),
+    })
+}
+
+fn remove_dir(path: &Path) -> Result<(), ToolError> {
+    std::fs::remove_dir(path).map_err(|e| ToolError {
+        command: format!("rmdir {}", path.display()),
+        stderr: e.to_string(),
+    })
+}
+
 /// Runs a program and returns what it prints.
 fn run(program: &str, args: &[&OsStr]) -> Result<Vec<u8>, ToolError> {
+    run_as(child::command(program), program, args)
+}
+
+/// The same of a program that must not be ended halfway.
+fn run_to_its_end(program: &str, args: &[&OsStr]) -> Result<Vec<u8>, ToolError> {
+    run_as(child::lasting(program), program, args)
+}
+
+fn run_as(command: io::Result<Command>, program: &str, args: &[&OsStr]) -> Result<Vec<u8>, ToolError> {
     let words = std::iter::once(program.into()).chain(args.iter().map(|arg| arg.to_string_lossy()));
     let words: Vec<_> = words.collect();
     let failed = |stderr: String| ToolError {
         command: words.join(" "),
         stderr,
     };
-    let mut command = child::command(program).map_err(|e| failed(e.to_string()))?;
+    let mut command = command.map_err(|e| failed(e.to_string()))?;
     command.args(args).stdin(std::process::Stdio::null());
     let done = child::start(move || command.output()).map_err(|e| failed(e.to_string()))?;
     match done.status.success() {

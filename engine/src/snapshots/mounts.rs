@@ -4,10 +4,12 @@ use crate::platform::paths::from_bytes;
 use std::path::{Path, PathBuf};
 
 /// One mount.
-struct MountLine {
-    point: PathBuf,
+pub(super) struct MountLine {
+    pub point: PathBuf,
     /// The type of its file system.
-    kind: String,
+    pub kind: String,
+    /// `MAJOR:MINOR`
+    pub device: String,
     /// What is mounted: a device, or the name of a dataset.
     source: String,
     /// All of the file system, not only a directory of it.
@@ -29,7 +31,8 @@ impl Mounts {
         let lines = text.split(|byte| *byte == b'\n');
         let parsed = lines.filter_map(|line| {
             let mut fields = line.split(|byte| *byte == b' ');
-            let is_whole = fields.nth(3)? == b"/";
+            let device = fields.nth(2)?;
+            let is_whole = fields.next()? == b"/";
             let point = unescape(fields.next()?);
             let mut fields = fields.skip_while(|field| *field != b"-");
             let kind = fields.nth(1)?;
@@ -37,6 +40,7 @@ impl Mounts {
             Some(MountLine {
                 point: from_bytes(&point).into_owned(),
                 kind: String::from_utf8_lossy(kind).into_owned(),
+                device: String::from_utf8_lossy(device).into_owned(),
                 source: String::from_utf8_lossy(&source).into_owned(),
                 is_whole,
             })
@@ -46,19 +50,30 @@ impl Mounts {
         }
     }
 
-    /// The type of the file system that a path is on; `path` has no links in it.
-    pub fn file_system_of(&self, path: &Path) -> String {
+    /// The mount that a path is on; `path` has no links in it.
+    pub fn of(&self, path: &Path) -> Option<&MountLine> {
         let above = self.all.iter().enumerate();
         let above = above.filter(|(_, line)| path.starts_with(&line.point));
         // The longest, and of those at one place the last.
         let found = above.max_by_key(|(nr, line)| (line.point.components().count(), *nr));
-        found.map_or_else(String::new, |(_, line)| line.kind.clone())
+        found.map(|(_, line)| line)
     }
 
-    /// What is mounted at a mount point; `None` if that is no more than a part of it.
-    pub fn source_of(&self, point: &Path) -> Option<String> {
+    /// The mount at a mount point; `None` if that is no more than a part of a file system.
+    pub fn whole_at(&self, point: &Path) -> Option<&MountLine> {
         let found = self.all.iter().rfind(|line| line.point == point);
-        found.filter(|line| line.is_whole).map(|line| line.source.clone())
+        found.filter(|line| line.is_whole)
+    }
+
+    /// What is mounted there.
+    pub fn source_of(&self, point: &Path) -> Option<String> {
+        self.whole_at(point).map(|line| line.source.clone())
+    }
+
+    /// Where the file system is mounted that a directory is on. `None` where only a part of it is, as a bind mount.
+    pub fn root_of(&self, dir: &Path) -> Option<PathBuf> {
+        let mount = self.of(dir)?;
+        mount.is_whole.then(|| mount.point.clone())
     }
 
     pub fn is_mount_point(&self, path: &Path) -> bool {
@@ -110,7 +125,7 @@ mod tests {
             31 30 0:6 / /home/u/my\\040disk rw shared:2 master:3 - vfat /dev/sdc rw\nnonsense\n\
             32 22 0:7 / /tank rw - zfs pool/my\\040data rw,xattr\n33 22 0:7 /a /part rw - zfs pool/my\\040data rw\n",
         );
-        let on = |path: &str| mounts.file_system_of(Path::new(path));
+        let on = |path: &str| mounts.of(Path::new(path)).unwrap().kind.clone();
         assert_eq!(
             [on("/etc"), on("/home/u"), on("/homes")],
             ["ext4", "btrfs", "ext4"]
@@ -119,6 +134,14 @@ mod tests {
         let source = |point: &str| mounts.source_of(Path::new(point));
         assert_eq!(source("/tank"), Some("pool/my data".to_string()));
         assert_eq!([source("/part"), source("/tank/a")], [None, None]);
+        let root = |dir: &str| mounts.root_of(Path::new(dir));
+        assert_eq!(root("/tank/a"), Some(PathBuf::from("/tank")));
+        assert_eq!(
+            [root("/part/b"), root("/home/u")],
+            [None, None],
+            "a part of a file system"
+        );
+        assert_eq!(mounts.whole_at(Path::new("/")).unwrap().device, "8:1");
         assert_eq!(mounts.below(Path::new("/home/u")), [Path::new("/home/u/my disk")]);
         assert!(mounts.is_mount_point(Path::new("/home")) && !mounts.is_mount_point(Path::new("/home/u")));
     }

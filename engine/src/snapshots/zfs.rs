@@ -5,10 +5,9 @@
 //! `DATASET@dedup-ID` and `DATASET/dedup-ID` belong to the directory `.dedup-snapshots/ID` in the root of the dataset.
 
 use super::mounts::Mounts;
-use super::{SnapshotTool, ToolError, run};
-use crate::fsmeta::stat_path;
+use super::{SnapshotTool, ToolError, make_dir, remove_dir, run};
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 const PROGRAM: &str = "zfs";
@@ -20,21 +19,16 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) const TOOL: SnapshotTool = SnapshotTool {
     file_systems: FILE_SYSTEMS,
-    program: PROGRAM,
-    root_of,
+    is_on_device: |_| true,
+    programs: &[PROGRAM],
+    // A dataset is a file system of its own.
+    root_of: |dir| Mounts::read().root_of(dir),
     create,
     delete,
-    nested,
+    // Those below are mounts of their own.
+    nested: |_| Ok(Vec::new()),
+    is_whole: |_| true,
 };
-
-/// The dataset's mount point. `None` where only a part of the dataset is mounted, as a bind mount.
-fn root_of(dir: &Path) -> Option<PathBuf> {
-    let (_, meta) = stat_path(dir).ok()?;
-    let is_same = |path: &&Path| stat_path(path).is_ok_and(|(_, found)| found.dev == meta.dev);
-    let root = dir.ancestors().take_while(is_same).last()?;
-    Mounts::read().source_of(root)?;
-    Some(root.to_path_buf())
-}
 
 /// The names of the snapshot and of its clone.
 fn names(root: &Path, place: &Path) -> Result<(OsString, OsString), ToolError> {
@@ -58,10 +52,7 @@ fn names(root: &Path, place: &Path) -> Result<(OsString, OsString), ToolError> {
 fn create(root: &Path, to: &Path) -> Result<(), ToolError> {
     let (snapshot, clone) = names(root, to)?;
     // From here on whoever finds this directory removes what belongs to it.
-    std::fs::create_dir(to).map_err(|e| ToolError {
-        command: format!("mkdir {}", to.display()),
-        stderr: e.to_string(),
-    })?;
+    make_dir(to)?;
     let made = zfs(&["snapshot"], &[&snapshot]).and_then(|()| {
         let mut mountpoint = OsString::from("mountpoint=");
         mountpoint.push(to);
@@ -81,10 +72,7 @@ fn delete(path: &Path) -> Result<(), ToolError> {
     let (snapshot, clone) = names(root, path)?;
     destroy("filesystem", &clone)?;
     destroy("snapshot", &snapshot)?;
-    std::fs::remove_dir(path).map_err(|e| ToolError {
-        command: format!("rmdir {}", path.display()),
-        stderr: e.to_string(),
-    })
+    remove_dir(path)
 }
 
 /// Destroys a clone or a snapshot, if it is there.
@@ -100,11 +88,6 @@ fn destroy(kind: &str, name: &OsStr) -> Result<(), ToolError> {
             done => return done,
         }
     }
-}
-
-/// Datasets below another one are mounts of their own.
-fn nested(_: &Path) -> Result<Vec<PathBuf>, ToolError> {
-    Ok(Vec::new())
 }
 
 fn zfs(options: &[&str], names: &[&OsStr]) -> Result<(), ToolError> {

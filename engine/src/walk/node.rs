@@ -4,16 +4,13 @@
 //! descriptors allows. Else it is closed and opened again from its nearest open ancestor, component by component and
 //! without following links.
 
-use super::grafts::Grafts;
+use super::grafts::{Graft, Grafts};
 use crate::entry::Meta;
-use crate::fsmeta::{
-    AsFd, BorrowedFd, OwnedFd, open_ancestor, open_dir, open_dir_at, open_linked_dir, open_root,
-};
+use crate::fsmeta::{AsFd, BorrowedFd, OwnedFd, open_ancestor, open_dir, open_linked_dir, open_root};
 use chunkstore::descriptors::{self, Permit};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::io;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
@@ -40,7 +37,7 @@ impl DirHandle {
     /// The directory that is read in the place of the one at this path, relative to `/`, if there is one.
     pub fn instead(&self, path: &[u8]) -> io::Result<Option<OwnedFd>> {
         let graft = self.grafts.at(path);
-        graft.map(|graft| open_dir_at(&graft.path)).transpose()
+        graft.map(Graft::open).transpose()
     }
 }
 
@@ -99,7 +96,7 @@ pub(super) struct Node {
     name: Box<[u8]>,
     way: Way,
     /// The directory that is read in its place.
-    instead: Option<Arc<Path>>,
+    instead: Option<Graft>,
     handle: Mutex<Weak<DirHandle>>,
 }
 
@@ -114,12 +111,12 @@ impl Node {
         })
     }
 
-    fn instead(parent: Arc<Node>, name: &[u8], way: Way, path: Arc<Path>) -> Arc<Node> {
+    fn instead(parent: Arc<Node>, name: &[u8], way: Way, graft: Graft) -> Arc<Node> {
         Arc::new(Node {
             parent: Some(parent),
             name: name.into(),
             way,
-            instead: Some(path),
+            instead: Some(graft),
             handle: Mutex::new(Weak::new()),
         })
     }
@@ -175,7 +172,7 @@ impl Handles {
     /// The place of a directory in another; `path` is relative to `/`.
     pub(super) fn node(&self, parent: &Arc<Node>, name: &[u8], way: Way, path: &[u8]) -> Arc<Node> {
         match self.grafts.at(path) {
-            Some(graft) => Node::instead(parent.clone(), name, way, graft.path.clone()),
+            Some(graft) => Node::instead(parent.clone(), name, way, graft.clone()),
             None => Node::new(Some(parent.clone()), name, way),
         }
     }
@@ -202,7 +199,7 @@ impl Handles {
                 break open;
             }
             match (&at.instead, &at.parent) {
-                (Some(path), _) => break self.remember(at, open_dir_at(path)?),
+                (Some(graft), _) => break self.remember(at, graft.open()?),
                 (None, Some(parent)) => {
                     closed.push(at);
                     at = parent;

@@ -28,12 +28,13 @@ pub use engine::filter::FilterOptions;
 use engine::filter::pattern_text;
 use engine::manifest::Summary;
 use engine::platform::process;
+use engine::problem::{Problem, ProblemKind};
 use engine::replicate::Followers;
 use engine::repo::{self, Repo};
 use engine::run::RunContext;
 use engine::select::{self, Filter};
 use engine::snapshots::SourceSnapshots;
-use engine::{SessionId, order};
+use engine::{Monitor, SessionId, order};
 use jiff::{SignedDuration, Span, Timestamp};
 pub use outputs::CommandSource;
 use outputs::Commands;
@@ -326,6 +327,8 @@ impl<'a> BackupAttempts<'a> {
             options.intakes = followers.intakes();
             match save(&opened.leader, options, begun, stream.as_mut(), &step) {
                 Ok(done) => {
+                    let lost = frozen.iter().flat_map(SourceSnapshots::lost);
+                    lost.for_each(|root| step.problem(&Problem::new(&root, ProblemKind::SnapshotLost)));
                     return Ok(Saved {
                         opened,
                         followers,

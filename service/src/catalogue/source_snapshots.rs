@@ -28,8 +28,10 @@ pub(super) fn no_source_snapshot(lang: Lang, why: &NoSnapshot) -> String {
             let kind = escape(file_system.as_bytes());
             say!(
                 lang,
-                "no snapshot of {source}: its file system ({kind}) can't make snapshots that dedup can read; btrfs and ZFS can",
-                "{source} のスナップショットを作れません。ファイルシステム ({kind}) が対応していません (btrfs と ZFS なら可能)"
+                "no snapshot of {source}: its file system ({kind}) can't make snapshots that dedup can read; btrfs and ZFS can, and ext4 \
+                 and XFS on LVM",
+                "{source} のスナップショットを作れません。ファイルシステム ({kind}) が対応していません (btrfs、ZFS、または LVM \
+                 上の ext4 と XFS なら可能)"
             )
         }
         NoSnapshot::FileAmongOthers { source } => {
@@ -49,17 +51,7 @@ pub(super) fn no_source_snapshot(lang: Lang, why: &NoSnapshot) -> String {
                 "{source} のスナップショットを作れません。作成と削除には root の権限が必要です"
             )
         }
-        NoSnapshot::NoProgram { program } => {
-            let package = match *program {
-                "zfs" => "zfsutils-linux",
-                _ => "btrfs-progs",
-            };
-            say!(
-                lang,
-                "no snapshot: the program '{program}' is not installed (Debian and Ubuntu: {package})",
-                "スナップショットを作れません。'{program}' がインストールされていません (Debian、Ubuntu では {package})"
-            )
-        }
+        NoSnapshot::NoProgram { program } => no_program(lang, program),
         NoSnapshot::TooManySubvolumes { source } => {
             let source = shown(source);
             say!(
@@ -79,6 +71,20 @@ pub(super) fn no_source_snapshot(lang: Lang, why: &NoSnapshot) -> String {
             )
         }
     }
+}
+
+fn no_program(lang: Lang, program: &str) -> String {
+    let package = match program {
+        "zfs" => "zfsutils-linux",
+        "btrfs" => "btrfs-progs",
+        "mount" | "umount" => "mount",
+        _ => "lvm2",
+    };
+    say!(
+        lang,
+        "no snapshot: the program '{program}' is not installed (Debian and Ubuntu: {package})",
+        "スナップショットを作れません。'{program}' がインストールされていません (Debian、Ubuntu では {package})"
+    )
 }
 
 fn tool_failed(lang: Lang, source: &Path, error: &ToolError) -> String {

@@ -278,6 +278,7 @@ impl Monitor for Step<'_> {
             ProblemKind::Source(_)
             | ProblemKind::SourceMissing { .. }
             | ProblemKind::Lost { .. }
+            | ProblemKind::SnapshotLost
             | ProblemKind::LeftOut { .. }
             | ProblemKind::Restore { .. } => &self.paths,
         };

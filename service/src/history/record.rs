@@ -306,7 +306,9 @@ fn reason(what: &ProblemKind) -> Option<&'static str> {
         ProblemKind::Damage { .. } => Status::Damaged,
         ProblemKind::Restore(problem) if problem.refuses_name() => Status::ForbiddenName,
         ProblemKind::Restore(problem) => problem.io().map_or(Status::Failed, |error| of_kind(error.kind())),
-        ProblemKind::Source(Trouble::Changed) | ProblemKind::LeftOut { .. } => Status::Failed,
+        ProblemKind::Source(Trouble::Changed) | ProblemKind::LeftOut { .. } | ProblemKind::SnapshotLost => {
+            Status::Failed
+        }
     };
     status.reason()
 }

@@ -21,6 +21,13 @@ pub fn problem(lang: Lang, problem: &Problem) -> String {
         ProblemKind::Source(trouble) => self::trouble(lang, *trouble),
         ProblemKind::SourceMissing { errno } => left_out(lang, &self::errno(lang, *errno)),
         ProblemKind::Lost { how, last_complete } => lost(lang, *how, *last_complete),
+        ProblemKind::SnapshotLost => say!(
+            lang,
+            "its snapshot was lost while it was read, probably because it was full: what is saved may be incomplete; leave more \
+             space free in the volume group",
+            "読み取り中にスナップショットが失われました (空き領域の不足と思われます)。保存した内容は完全ではないかもしれません。\
+             ボリュームグループの空き領域を増やしてください"
+        ),
         ProblemKind::Bare { link: true } => say!(
             lang,
             "only the symbolic link itself is saved; for the directory that it leads to, write a slash after it",

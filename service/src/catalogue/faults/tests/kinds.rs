@@ -257,7 +257,8 @@ fn kinds() -> Vec<ProblemKind> {
         last_complete: 0,
     };
     let mut all = every!(
-        ProblemKind;;
+        ProblemKind;
+        SnapshotLost;
         ProblemKind::Source(_) => ProblemKind::Source(Trouble::Changed),
         ProblemKind::SourceMissing { .. } => ProblemKind::SourceMissing { errno: 2 },
         ProblemKind::Lost { .. } => ProblemKind::Lost { how: Lost::Empty, last_complete: i64::MAX },
