@@ -58,6 +58,39 @@ fn any_way_to_name_a_snapshot() {
     );
 }
 
+/// Each snapshot holds its own five bytes, and all of them together what each stores.
+#[test]
+fn what_chosen_snapshots_hold() {
+    let home = three();
+    let stats = |args: &[&str]| home.ok(&[&["stats", "--json"], args].concat()).summary();
+    let held = |args: &[&str]| {
+        let found = stats(args);
+        ["snapshots_count", "total_file_count", "total_restore_size"].map(|field| number(&found, field))
+    };
+    let newest = home.snapshots().remove(2);
+    assert_eq!(held(&["latest"]), [1, 1, 5]);
+    assert_eq!(held(&[&newest, "latest~2"]), [2, 2, 10]);
+    assert_eq!(held(&["--host", "h"]), [3, 3, 15]);
+    assert_eq!(held(&["--host", "other"]), [0, 0, 0]);
+    let stored = |args: &[&str]| number(&stats(args), "total_stored_size");
+    let each: Vec<u64> = ["latest", "latest~1", "latest~2"]
+        .iter()
+        .map(|one| stored(&[one]))
+        .collect();
+    let all = stored(&["--host", "h"]);
+    assert!(each.iter().all(|one| *one > 0 && *one < all), "{each:?} of {all}");
+    assert!(all <= each.iter().sum(), "{each:?} of {all}");
+    assert_eq!(all, stored(&[]), "nothing else is stored");
+    let raw = stats(&["latest", "--mode", "raw-data"]);
+    assert_eq!(number(&raw, "total_size"), each[0]);
+    let shown = home.ok(&["stats", "latest"]).out;
+    assert!(
+        shown.contains("1 file, 5 B") && shown.contains("Stored"),
+        "{shown}"
+    );
+    home.ends(1, &["stats", "ffff"]).says(&["ffff"]);
+}
+
 #[test]
 fn forget_undelete_prune() {
     let home = three();
@@ -65,6 +98,10 @@ fn forget_undelete_prune() {
     home.ends(2, &["forget", "--keep-last", "0", "--yes"])
         .says(&["keeps nothing"]);
     home.ends(2, &["forget", "--host", "h", "--yes"]);
+    let none = home.ok(&["forget", "--keep-last", "1", "--tag", "typo"]).out;
+    assert!(none.contains("No snapshot matches"), "{none}");
+    let all = home.ok(&["forget", "--keep-last", "5"]).out;
+    assert!(all.contains("Nothing to remove"), "{all}");
     assert_eq!(home.snapshots(), ids);
     home.ok(&["forget", &ids[0]]);
     assert_eq!(home.snapshots(), ids[1..]);

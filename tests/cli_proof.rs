@@ -320,6 +320,39 @@ fn holes_need_no_room() {
     );
 }
 
+/// However many sets are drilled: the snapshots are listed once.
+#[test]
+fn a_lost_snapshot_is_told_once() {
+    let home = home();
+    let (repo, key) = (
+        home.text(".local/share/dedup/repository"),
+        home.text(".config/dedup/default.key"),
+    );
+    home.write("docs/a", "a");
+    let set = |name| {
+        format!(
+            "[sets.{name}]\nsources = ['{}']\ndestinations = ['main']\n",
+            home.text("docs")
+        )
+    };
+    let settings = format!(
+        "[remotes.main]\nurl = '{repo}'\nkey-file = '{key}'\n{}{}",
+        set("a"),
+        set("b")
+    );
+    home.write(".config/dedup/dedup.toml", settings);
+    home.ok(&["run", "a", "b"]);
+    let lost = home.ok(&["backup", "--json", "docs"]).summary();
+    let lost = home
+        .path(".local/share/dedup/repository/snapshots")
+        .join(string(&lost, "snapshot_id"));
+    fs::remove_file(lost).unwrap();
+    let told = drill(&home, &[]).ends(0);
+    assert_eq!(number(&told.summary(), "snapshots"), 2, "{}", told.out);
+    let lines = told.err.lines().filter(|line| line.contains("dedup check"));
+    assert_eq!(lines.count(), 1, "{}", told.err);
+}
+
 #[test]
 fn dates_of_proofs_are_kept_and_shown() {
     let home = home();

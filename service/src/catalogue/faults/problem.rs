@@ -42,7 +42,7 @@ pub fn problem(lang: Lang, problem: &Problem) -> String {
         ProblemKind::Restore(problem) => restore_problem(lang, problem),
         ProblemKind::Unreadable(unread) => self::unread(lang, unread, name),
         ProblemKind::Damage(damage) => self::damage(lang, damage, name),
-        ProblemKind::Warning(warning) => self::warning(lang, warning),
+        ProblemKind::Warning(warning) => self::warning(lang, warning, name),
     }
 }
 

@@ -3,17 +3,18 @@
 use super::engine::lost_snapshots;
 use super::engine_error;
 use super::restore::metadata;
-use super::store::store_error;
+use super::store::{about, store_error};
 use crate::catalogue::{Lang, Noun, count, say};
 use crate::text::{short, time};
 use ::engine::problem::{ClockWarning, Warning, WrongSize};
 use ::engine::{Error, SessionId, StoreError};
 use std::path::Path;
 
-pub(super) fn warning(lang: Lang, warning: &Warning) -> String {
+/// `name` is the object that it is about.
+pub(super) fn warning(lang: Lang, warning: &Warning, name: &[u8]) -> String {
     match warning {
-        Warning::NotCopied(error) => not_copied(lang, error),
-        Warning::NotReplicated { origin, error } => not_replicated(lang, origin, error),
+        Warning::NotCopied(error) => not_copied(lang, error, name),
+        Warning::NotReplicated { origin, error } => not_replicated(lang, origin, error, name),
         Warning::CacheNotUsed(error) => cache_not_used(lang, error),
         Warning::Unread(error) => unread(lang, error),
         Warning::ParentDamaged(error) => parent_damaged(lang, error),
@@ -55,17 +56,17 @@ fn id(id: SessionId) -> String {
     short(&id.to_hex())
 }
 
-fn not_copied(lang: Lang, error: &StoreError) -> String {
-    let why = store_error(lang, error);
+fn not_copied(lang: Lang, error: &StoreError, name: &[u8]) -> String {
+    let why = about(lang, error, name);
     say!(lang, "not copied: {why}", "コピーしていません: {why}")
 }
 
-fn not_replicated(lang: Lang, origin: &str, error: &StoreError) -> String {
-    let why = store_error(lang, error);
+fn not_replicated(lang: Lang, origin: &str, error: &StoreError, name: &[u8]) -> String {
+    let why = about(lang, error, name);
     say!(
         lang,
-        "not replicated: at {origin}, {why}",
-        "複製していません。{origin}: {why}"
+        "not replicated from {origin}: {why}",
+        "{origin} から複製していません: {why}"
     )
 }
 
