@@ -1,8 +1,9 @@
 //! The one place where processes are started: `rclone` and `ssh` here, the user's own commands in `cli`.
 //!
 //! A child gets none of this program's variables, which may hold passwords, and unless it is [`lasting`] it ends when this
-//! process does, even by SIGKILL. For that the program, where it has called [`launch`], starts its own binary, which asks the kernel for the
-//! signal (`PR_SET_PDEATHSIG`) and then becomes the child: no code of ours has to run between fork and exec.
+//! process does, even by SIGKILL. For that the program, where it has called [`launch`], starts its own binary, which asks
+//! the kernel for the signal (`PR_SET_PDEATHSIG`) and then becomes the child: no code of ours has to run between fork and
+//! exec.
 
 use super::system;
 use crate::error::Cause;
