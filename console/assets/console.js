@@ -82,14 +82,23 @@ class Live extends HTMLElement {
     if (part.dataset.live === "reload") {
       // Not while somebody fills in a field.
       const at = document.activeElement;
-      if (!at || !at.matches("input, select, textarea")) location.reload();
-      else at.addEventListener("blur", () => setTimeout(() => location.reload(), 1000), { once: true });
+      if (!at || !at.matches("input, select, textarea")) reload();
+      else at.addEventListener("blur", () => setTimeout(reload, 1000), { once: true });
     }
     // Not below the hands of somebody who is at a button of it.
     else htmx.trigger(part, "changed");
   }
 }
 customElements.define("dd-live", Live);
+
+// Not while another page is on its way: that would keep somebody here who has just followed a link. After a download this
+// one stays, so that counts for a moment only.
+let leaving = 0;
+addEventListener("beforeunload", () => { leaving = Date.now(); });
+function reload() {
+  if (Date.now() - leaving > 2000) location.reload();
+  else setTimeout(reload, 2000);
+}
 
 // The days of a strip, one by one, by pointer or arrow keys.
 function tip(strip, cell) {
