@@ -7,6 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=${HOME:+$HOME/.cargo/bin:}$PATH
+. scripts/packages.sh
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$HOME/.cache/dedup/target}
 
 folder=${DEDUP_LVM_GUEST:-$HOME/.cache/dedup/lvm}
@@ -14,9 +15,6 @@ only=${1:-source_snapshots::lvm::}
 log=$folder/console.log
 programs=(lvm2 thin-provisioning-tools e2fsprogs xfsprogs mount util-linux coreutils busybox-static udev kmod libstdc++6)
 modules=(dm-mod dm-snapshot dm-thin-pool xfs loop)
-
-say() { printf '%s\n' "$*" >&2; }
-have() { command -v "$1" >/dev/null 2>&1; }
 
 if [ "$(uname -m)" != x86_64 ] || ! have apt-get; then
     say "This needs Debian or Ubuntu on x86_64."
@@ -26,17 +24,7 @@ missing=()
 have qemu-system-x86_64 || missing+=(qemu-system-x86)
 have cpio || missing+=(cpio)
 if [ "${#missing[@]}" -gt 0 ]; then
-    sudo=()
-    if [ "$(id -u)" -ne 0 ]; then
-        if ! have sudo; then
-            say "As root, run: apt-get install ${missing[*]}"
-            exit 1
-        fi
-        sudo=(sudo)
-    fi
-    say "Installing ${missing[*]} ..."
-    "${sudo[@]}" apt-get update -qq
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    install_packages "${missing[@]}"
 fi
 
 # What the machine consists of, with all that the programs depend on.

@@ -4,8 +4,7 @@
 # quickly, when all is there.
 set -euo pipefail
 PATH=${HOME:+$HOME/.cargo/bin:}$PATH
-
-say() { printf '%s\n' "$*" >&2; }
+. "$(dirname "${BASH_SOURCE[0]}")/packages.sh"
 
 # libclang itself and the headers that belong to it.
 have_libclang() {
@@ -17,7 +16,6 @@ have_libclang() {
 }
 
 missing=()
-have() { command -v "$1" >/dev/null 2>&1; }
 if ! have cc || ! have c++; then missing+=(g++); fi
 have make || missing+=(make)
 have_libclang || missing+=(libclang-dev)
@@ -47,20 +45,10 @@ if [ "${#missing[@]}" -gt 0 ]; then
         say "openSUSE: gcc-c++ clang-devel. Then run this again."
         exit 1
     fi
-    sudo=()
-    if [ "$(id -u)" -ne 0 ]; then
-        if ! have sudo; then
-            say "As root, run: apt-get install ${missing[*]}"
-            exit 1
-        fi
-        sudo=(sudo)
-    fi
     # Compiles RocksDB from a cache the second time. Where it was compiled without, it would be compiled again.
     compgen -G "${CARGO_TARGET_DIR:-$HOME/.cache/dedup/target}/release/build/librocksdb-sys-*" >/dev/null ||
         have ccache || missing+=(ccache)
-    say "Installing ${missing[*]} ..."
-    "${sudo[@]}" apt-get update -qq
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    install_packages "${missing[@]}"
 fi
 
 if ! have cargo; then

@@ -7,13 +7,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=${HOME:+$HOME/.cargo/bin:}$PATH
+. scripts/packages.sh
 
 target=x86_64-pc-windows-gnu
 folder=${DEDUP_WINDOWS_TARGET:-$HOME/.cache/dedup/windows}
 packages=(chunkstore dedup-engine dedup-service)
-
-say() { printf '%s\n' "$*" >&2; }
-have() { command -v "$1" >/dev/null 2>&1; }
 
 # Debian's own compiler, with the sources of the standard library: that of rustup may have neither.
 debian_cargo=/usr/bin/cargo
@@ -34,17 +32,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
         say "Install the C compiler of MinGW-w64, and run: rustup target add $target"
         exit 1
     fi
-    sudo=()
-    if [ "$(id -u)" -ne 0 ]; then
-        if ! have sudo; then
-            say "As root, run: apt-get install ${missing[*]}"
-            exit 1
-        fi
-        sudo=(sudo)
-    fi
-    say "Installing ${missing[*]} ..."
-    "${sudo[@]}" apt-get update -qq
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    install_packages "${missing[@]}"
 fi
 
 # The library that bindings of RocksDB are made for: an archive without members, which nothing is linked with.
