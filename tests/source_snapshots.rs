@@ -110,6 +110,23 @@ fn held_with(home: &Home, source: &str, more: &[&str]) -> Child {
     child
 }
 
+fn backup(home: &Home, mode: &str, source: &str) -> serde_json::Value {
+    home.ok(&["backup", "--json", "--source-snapshot", mode, source])
+        .summary()
+}
+
+/// Nothing of a source with three files is new after a backup, also to one without a snapshot.
+fn nothing_is_new(home: &Home, source: &str) {
+    std::thread::sleep(Duration::from_millis(1100));
+    backup(home, "required", source);
+    for mode in ["auto", "off"] {
+        let summary = backup(home, mode, source);
+        let counts = ["files_new", "files_changed", "files_unmodified"].map(|field| number(&summary, field));
+        assert_eq!(counts, [0, 0, 3], "{mode}: {summary}");
+    }
+    home.ok(&["check", "--read-data"]);
+}
+
 #[test]
 fn what_is_written_during_the_run_is_not_in_it() {
     let home = home();

@@ -1,8 +1,8 @@
 //! The same on logical volumes of LVM. Needs root, the device mapper and LVM's programs; `make lvm-check` runs this in a
 //! virtual machine that has them.
 
-use super::{Mounted, SNAPSHOTS, held, home, run, snapshots};
-use kit::program::{Home, number};
+use super::{Mounted, SNAPSHOTS, backup, held, home, nothing_is_new, run, snapshots};
+use kit::program::Home;
 use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -198,10 +198,6 @@ fn whole_story(origin: Origin) {
     assert!(!home.ok(&["ls", "--json"]).out.contains(SNAPSHOTS));
     nothing_left(&home, &group);
     // What a killed run left is removed by the next one: mounted, and as it is after a reboot.
-    let backup = |mode: &str| {
-        home.ok(&["backup", "--json", "--source-snapshot", mode, &source])
-            .summary()
-    };
     for is_restarted in [false, true] {
         let mut child = held(&home, &source);
         child.kill().unwrap();
@@ -211,18 +207,10 @@ fn whole_story(origin: Origin) {
             group.restart(&home);
             assert_eq!(group.left().len(), 1, "{:?}", group.left());
         }
-        backup("required");
+        backup(&home, "required", &source);
         nothing_left(&home, &group);
     }
-    // And nothing is new to the one after it, also to one without a snapshot.
-    std::thread::sleep(Duration::from_millis(1100));
-    backup("required");
-    for mode in ["auto", "off"] {
-        let summary = backup(mode);
-        let counts = ["files_new", "files_changed", "files_unmodified"].map(|field| number(&summary, field));
-        assert_eq!(counts, [0, 0, 3], "{mode}: {summary}");
-    }
-    home.ok(&["check", "--read-data"]);
+    nothing_is_new(&home, &source);
 }
 
 #[test]

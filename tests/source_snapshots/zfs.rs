@@ -1,7 +1,7 @@
 //! The same on ZFS: that of the kernel, or `zfs-fuse`, which the test starts.
 
-use super::{SNAPSHOTS, home, run};
-use kit::program::{Home, number};
+use super::{SNAPSHOTS, backup, home, nothing_is_new, run};
+use kit::program::Home;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -152,19 +152,7 @@ fn on_zfs() {
     child.wait().unwrap();
     assert_eq!(pool.left().len(), 4, "{:?}", pool.left());
     let source = home.text("mnt");
-    let backup = |mode: &str| {
-        home.ok(&["backup", "--json", "--source-snapshot", mode, &source])
-            .summary()
-    };
-    backup("required");
+    backup(&home, "required", &source);
     assert_eq!(pool.left(), [] as [String; 0]);
-    // And nothing is new to the one after it, also to one without a snapshot.
-    std::thread::sleep(Duration::from_millis(1100));
-    backup("required");
-    for mode in ["auto", "off"] {
-        let summary = backup(mode);
-        let counts = ["files_new", "files_changed", "files_unmodified"].map(|field| number(&summary, field));
-        assert_eq!(counts, [0, 0, 3], "{mode}: {summary}");
-    }
-    home.ok(&["check", "--read-data"]);
+    nothing_is_new(&home, &source);
 }
