@@ -50,7 +50,7 @@ test: setup
 	$(CARGO) clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 	# With as many open files as most systems give.
 	ulimit -Sn 1024 && $(CARGO) test $(CARGO_FLAGS) --workspace
-	@FUZZ_SECONDS=3 FUZZ_SEED=1 $(CARGO:cargo=) scripts/fuzz.sh
+	@FUZZ_SEED=1 $(CARGO:cargo=) scripts/fuzz.sh
 	$(CARGO) run $(CARGO_FLAGS) --package dedup-benches --bin gate
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links' $(CARGO) doc $(CARGO_FLAGS) --workspace --no-deps --document-private-items
 
