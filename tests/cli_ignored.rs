@@ -151,6 +151,55 @@ fn what_has_an_attribute_is_left_out() {
 }
 
 #[test]
+fn placeholders_of_cloud_services_are_told() {
+    let home = home();
+    let only_placeholder = "only its placeholder is saved";
+    home.write("docs/report.docx.nextcloud", " ");
+    home.write("docs/lib/plan.owncloud", " ");
+    // Files of the user's own, by their size.
+    home.write("docs/notes.nextcloud", "mine");
+    home.write("docs/empty.owncloud", "");
+    let run = home.ok(&["backup", "docs"]);
+    assert_eq!(run.err.matches(only_placeholder).count(), 2, "{}", run.err);
+    assert!(run.err.contains("docs/report.docx.nextcloud"), "{}", run.err);
+    // They are in the snapshot: the service's client would take a missing one for a file that was deleted.
+    let found = files(&home);
+    for name in ["report.docx.nextcloud", "plan.owncloud", "notes.nextcloud"] {
+        assert!(found.contains(&name.into()), "{found:?}");
+    }
+    home.write("docs/marked", " ");
+    let flags = rustix::fs::XattrFlags::empty();
+    let marked = rustix::fs::setxattr(
+        home.path("docs/marked"),
+        "user.nextcloud.hydrate_exec",
+        b"x",
+        flags,
+    )
+    .is_ok();
+    // Ten are named, with what is unchanged since.
+    for number in 0..10 {
+        home.write(&format!("docs/many/{number}.nextcloud"), " ");
+    }
+    let run = home.ok(&["backup", "docs", "--json"]);
+    let all = 12 + u64::from(marked);
+    assert_eq!(number(&run.summary(), "placeholders"), all);
+    assert_eq!(run.err.matches(only_placeholder).count(), 10, "{}", run.err);
+    let more = format!("{} more files are only in the cloud", all - 10);
+    assert!(run.err.contains(&more), "{}", run.err);
+    // What is left out is not counted.
+    let run = home.ok(&[
+        "backup",
+        "docs",
+        "--exclude",
+        "*cloud",
+        "--exclude",
+        "marked",
+        "--json",
+    ]);
+    assert_eq!(number(&run.summary(), "placeholders"), 0);
+}
+
+#[test]
 fn sets_have_them_too() {
     let home = home();
     let (repo, key) = (

@@ -167,6 +167,7 @@ pub fn fields(start: Timestamp, report: &Report, dry_run: bool) -> Map<String, V
             |hits| json!({ "rule": hits.rule.option, "value": hits.rule.value, "entries": hits.entries }),
         );
     object.insert("excluded".into(), rules.collect());
+    object.insert("placeholders".into(), json!(report.backup.placeholders));
     if let Some(id) = report.backup.parent {
         object.insert("parent".into(), json!(id.to_hex()));
     }

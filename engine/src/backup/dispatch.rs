@@ -17,7 +17,7 @@ use crate::platform::paths::to_bytes;
 use crate::problem::Warning;
 use crate::tree::Item;
 use crate::trees;
-use crate::walk::{Batch, Found, Lent, Mount, Walk};
+use crate::walk::{Batch, Found, Lent, Mount, Placeholders, Walk};
 use chunkstore::frame::Decoder;
 use chunkstore::index::Presence;
 use chunkstore::reader::Reader;
@@ -136,6 +136,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
             self.problem(path, ProblemKind::SourceMissing { errno });
         }
         self.tell_leftovers(walk.leftovers());
+        self.tell_placeholders(walk.placeholders());
         match there_is_nothing {
             // What leads to the sources was found, and none of them: no generation is to claim that.
             true => Err(Error::NoSource(NoSource::NoneUsable)),
@@ -149,6 +150,19 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         }
         let warning = Warning::Unfinished { files: leftovers };
         self.run.monitor.problem(&Problem::general(warning));
+    }
+
+    fn tell_placeholders(&self, placeholders: Placeholders) {
+        *self.run.placeholders.lock() = placeholders.count();
+        for path in placeholders.named {
+            let what = ProblemKind::Warning(Warning::Placeholder);
+            self.run.monitor.problem(&Problem { path, what });
+        }
+        if placeholders.more > 0 {
+            let files = placeholders.more;
+            let warning = Warning::MorePlaceholders { files };
+            self.run.monitor.problem(&Problem::general(warning));
+        }
     }
 
     /// A list of sources may hold very many links, which are as they should be.

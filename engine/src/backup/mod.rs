@@ -141,6 +141,8 @@ pub struct BackupReport {
     pub left_out: Vec<Vec<u8>>,
     /// What each rule of the filter left out.
     pub excluded: Vec<RuleHits>,
+    /// Files whose content is only at a cloud service, and so not saved.
+    pub placeholders: u64,
     pub elapsed: Duration,
 }
 
@@ -322,6 +324,7 @@ fn once(
         unchanged: outcome.unchanged,
         left_out: run.left_out.into_inner(),
         excluded: run.excluded.into_inner(),
+        placeholders: run.placeholders.into_inner(),
         elapsed: started.elapsed(),
     })
 }

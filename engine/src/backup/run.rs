@@ -114,6 +114,8 @@ pub struct BackupRun<'a> {
     pub(super) left_out: Mutex<Vec<Vec<u8>>>,
     /// What each rule of the filter left out.
     pub(super) excluded: Mutex<Vec<RuleHits>>,
+    /// Files whose content is only at a cloud service.
+    pub(super) placeholders: Mutex<u64>,
 }
 
 impl<'a> BackupRun<'a> {
@@ -146,6 +148,7 @@ impl<'a> BackupRun<'a> {
             missing: Mutex::default(),
             left_out: Mutex::default(),
             excluded: Mutex::default(),
+            placeholders: Mutex::default(),
         }
     }
 

@@ -55,6 +55,13 @@ pub enum Warning {
         /// How many more.
         sources: usize,
     },
+    /// This file's content is only at a cloud service: what was saved is what stands for it.
+    Placeholder,
+    /// More of these than are named.
+    MorePlaceholders {
+        /// How many more.
+        files: u64,
+    },
     /// Files of a restore or dump that has not ended, which were not backed up.
     Unfinished {
         /// How many.

@@ -1,6 +1,7 @@
 //! One step of the walk: lists a directory, or examines a part of a large one. Runs in helpers and in the consumer.
 
 use super::node::{Handles, Lent, Node, Way};
+use super::placeholders::{Placeholders, is_placeholder};
 use super::sources::{LeftOut, Source};
 use super::step::{DirListing, ListOutcome, Visit, Work};
 use super::{BATCH, Batch, Found, Mount, SNAPSHOTS_FOLDER};
@@ -34,6 +35,7 @@ pub(super) struct Lister {
     /// Sources that could not be examined, and those that patterns leave out.
     pub(super) missing: Mutex<Vec<(PathBuf, i32)>>,
     pub(super) excluded: Mutex<Vec<PathBuf>>,
+    pub(super) placeholders: Mutex<Placeholders>,
     /// Unfinished files of restores.
     pub(super) leftovers: AtomicU64,
 }
@@ -300,6 +302,7 @@ impl Lister {
         }
         // What leads to a source and is not entered for its own sake is examined again as an ancestor.
         if enter || sources.is_none() {
+            self.note_placeholder(listing, name, (&kind, &meta), scratch);
             to.found.push(Found {
                 mount,
                 ..Found::new(name, kind, meta)
@@ -379,6 +382,7 @@ impl Lister {
             true => Mount::of(mount, meta.dev, listing.visit.own_dev),
             false => Mount::None,
         };
+        self.note_placeholder(listing, &source.name, (&kind, &meta), scratch);
         to.found.push(Found {
             mount,
             special,
@@ -453,6 +457,12 @@ impl Lister {
 
     fn node(&self, listing: &DirListing, name: &[u8], way: Way, path: &[u8]) -> Arc<Node> {
         self.handles.node(&listing.visit.node, name, way, path)
+    }
+
+    fn note_placeholder(&self, listing: &DirListing, name: &[u8], what: (&Kind, &Meta), scratch: &Scratch) {
+        if is_placeholder(listing.handle.as_fd(), name, what.0, what.1) {
+            self.placeholders.lock().add(&scratch.path);
+        }
     }
 
     fn note_missing(&self, source: &Source, path: &[u8], errno: i32) {

@@ -11,6 +11,7 @@ mod excluding;
 mod grafts;
 mod list;
 mod node;
+mod placeholders;
 mod queue;
 mod sources;
 mod step;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use grafts::Grafts;
 pub use node::{DirHandle, Lent};
+pub use placeholders::Placeholders;
 pub(crate) use sources::check_sources;
 pub use sources::{LeftOut, Sources};
 
@@ -178,6 +180,7 @@ impl Walk {
                 handles: Arc::new(Handles::new(list_root, sources.grafts.clone())),
                 missing: Mutex::new(missing),
                 excluded: Mutex::new(Vec::new()),
+                placeholders: Mutex::default(),
                 leftovers: AtomicU64::new(0),
             },
             stop: AtomicBool::new(false),
@@ -230,6 +233,11 @@ impl Walk {
     /// Files that restores had not finished, which are left out; complete at the end of the walk.
     pub fn leftovers(&self) -> u64 {
         self.shared.lister.leftovers.load(Ordering::Relaxed)
+    }
+
+    /// Files that stand for content that is only at a cloud service; complete at the end of the walk.
+    pub fn placeholders(&self) -> Placeholders {
+        self.shared.lister.placeholders.lock().clone()
     }
 
     /// Directories of [`LeftOut`] that the walk came to and did not enter, absolute; complete at its end.

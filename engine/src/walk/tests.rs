@@ -364,6 +364,7 @@ fn a_listing_that_breaks_off_is_trouble() {
         handles: Arc::new(Handles::new(true, Arc::default())),
         missing: Mutex::default(),
         excluded: Mutex::default(),
+        placeholders: Mutex::default(),
         leftovers: AtomicU64::new(0),
     };
     let mut node = Node::new(None, b"", Way::Listed);

@@ -27,6 +27,7 @@ pub(super) fn warning(lang: Lang, warning: &Warning, name: &[u8]) -> String {
         Warning::PackSize(size) => pack_size(lang, size),
         Warning::MorePacks { packs } => more_packs(lang, *packs),
         Warning::MoreBare { sources } => more_bare(lang, *sources),
+        Warning::MorePlaceholders { files } => more_placeholders(lang, *files),
         Warning::Unfinished { files } => unfinished(lang, *files),
         Warning::RestoreLeftovers { files } => restore_leftovers(lang, *files),
         Warning::RestorePartials { files } => restore_partials(lang, *files),
@@ -43,6 +44,7 @@ pub(super) fn warning(lang: Lang, warning: &Warning, name: &[u8]) -> String {
         } => same_machine_id(lang, *snapshot, host, machine_file),
         Warning::BeingReplicated => being_replicated(lang).to_string(),
         Warning::SegmentIgnored => segment_ignored(lang).to_string(),
+        Warning::Placeholder => placeholder(lang).to_string(),
         Warning::MountGone => mount_gone(lang).to_string(),
         Warning::NotArchived => not_archived(lang).to_string(),
         Warning::ForeignSlot => foreign_slot(lang).to_string(),
@@ -151,6 +153,21 @@ fn more_bare(lang: Lang, sources: usize) -> String {
         lang,
         "{sources} more sources are symbolic links, devices or FIFOs, and saved as such",
         "ほかに {sources} 個のシンボリックリンク、デバイス、FIFO を、そのものとして保存しました"
+    )
+}
+
+fn placeholder(lang: Lang) -> &'static str {
+    lang.pick(
+        "only its placeholder is saved: the content is in the cloud and not on this machine",
+        "プレースホルダーだけを保存しました。内容はクラウドにあり、このマシンにはありません",
+    )
+}
+
+fn more_placeholders(lang: Lang, files: u64) -> String {
+    say!(
+        lang,
+        "{files} more files are only in the cloud; only their placeholders are saved",
+        "ほかに {files} 個のファイルの内容がクラウドだけにあります。プレースホルダーだけを保存しました"
     )
 }
 

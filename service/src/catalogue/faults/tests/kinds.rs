@@ -210,7 +210,7 @@ fn warnings() -> Vec<Warning> {
     };
     let mut all = every!(
         Warning;
-        BeingReplicated, SegmentIgnored, MountGone, NotArchived, ForeignSlot, PackUnneeded, IncompleteAtBackup,
+        BeingReplicated, SegmentIgnored, MountGone, Placeholder, NotArchived, ForeignSlot, PackUnneeded, IncompleteAtBackup,
         ChangedAtBackup;
         Warning::NotCopied(_) => Warning::NotCopied(missing()),
         Warning::NotReplicated { .. } => Warning::NotReplicated { origin: x(), error: missing() },
@@ -222,6 +222,7 @@ fn warnings() -> Vec<Warning> {
         Warning::MissingUnknown(_) => Warning::MissingUnknown(Box::new(Error::Late)),
         Warning::Clock(_) => Warning::Clock(ClockWarning::FutureTime(AT)),
         Warning::SameMachineId { .. } => same_id(),
+        Warning::MorePlaceholders { .. } => Warning::MorePlaceholders { files: 9 },
         Warning::MoreBare { .. } => Warning::MoreBare { sources: 9 },
         Warning::Unfinished { .. } => Warning::Unfinished { files: 9 },
         Warning::ParentDamaged(_) => Warning::ParentDamaged(missing()),
