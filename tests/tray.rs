@@ -316,6 +316,61 @@ fn a_panel_that_is_started_again() {
     child.wait().unwrap();
 }
 
+/// What a session starts first is there before its panel.
+#[test]
+fn it_waits_for_the_panel() {
+    let home = home("");
+    let bus = Bus::start(&home.path("."), false);
+    let mut command = home.command(&["tray", "--wait", "--json"]);
+    command.env("DBUS_SESSION_BUS_ADDRESS", &bus.address);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(child.try_wait().unwrap().is_none());
+    let panel = Watcher::start(&bus.address);
+    panel.icons.recv_timeout(PATIENCE).unwrap();
+    let mut line = String::new();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut line).unwrap();
+    assert_eq!(objects(&line)[0]["message_type"], "tray");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn with_each_session() {
+    let home = home("");
+    let entry = home.path(".config/autostart/dedup-tray.desktop");
+    let run = home.ok(&["tray", "--install", "--dry-run"]);
+    assert!(
+        run.out.contains("dedup-tray.desktop") && !entry.exists(),
+        "{}",
+        run.out
+    );
+    home.ok(&["tray", "--remove"]);
+    home.ok(&["tray", "--install"]);
+    let text = fs::read_to_string(&entry).unwrap();
+    let program = env!("CARGO_BIN_EXE_dedup-under-test");
+    // The program under test is told by variables where its things are.
+    let line = text.lines().find(|line| line.starts_with("Exec=")).unwrap();
+    assert!(line.ends_with(&format!("\"{program}\" tray --wait")), "{line}");
+    assert_eq!(
+        home.ok(&["tray", "--remove", "--json"]).summary()["removed"],
+        true
+    );
+    assert!(!entry.exists());
+    assert_eq!(
+        home.ok(&["tray", "--remove", "--json"]).summary()["removed"],
+        false
+    );
+    for args in [
+        ["--install", "--wait"],
+        ["--install", "--remove"],
+        ["--wait", "--dry-run"],
+    ] {
+        home.ends(2, &[&["tray"], &args[..]].concat());
+    }
+}
+
 #[test]
 fn without_a_desktop() {
     let home = home("");

@@ -138,7 +138,7 @@ fn call(terminal: &Terminal, command: &Command) -> Result<Status, Failure> {
         Command::Status(args) => cmd::status::run(terminal, args),
         Command::Doctor => cmd::doctor::run(terminal),
         Command::SupportBundle(args) => cmd::doctor::support_bundle(terminal, args),
-        Command::Tray => cmd::tray::run(terminal),
+        Command::Tray(args) => cmd::tray::run(terminal, args),
         Command::Agent => cmd::agent::run(terminal),
         Command::Set(command) => cmd::sets::run(terminal, command),
         Command::Setup => cmd::setup::run(terminal),

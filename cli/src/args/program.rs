@@ -1,7 +1,7 @@
 //! Options of the commands that are about the program and this machine, not about snapshots.
 
 use super::values;
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -96,4 +96,21 @@ pub struct ConsoleArgs {
     /// Revoke a token, and exit
     #[arg(long, value_name = "NAME", conflicts_with_all = ["listen", "reset_password", "new_token"])]
     pub revoke_token: Option<String>,
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(group(ArgGroup::new("entry").args(["install", "remove"])))]
+pub struct TrayArgs {
+    /// Have the desktop show the icon with each session from now on, and do nothing else
+    #[arg(long)]
+    pub install: bool,
+    /// Undo --install
+    #[arg(long)]
+    pub remove: bool,
+    /// Wait until there is a panel, as at the beginning of a session
+    #[arg(long, conflicts_with = "entry")]
+    pub wait: bool,
+    /// With --install or --remove: say what would be done
+    #[arg(short = 'n', long, requires = "entry")]
+    pub dry_run: bool,
 }

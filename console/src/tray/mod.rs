@@ -50,7 +50,12 @@ const REFRESH: Duration = Duration::from_secs(5);
 type Map = HashMap<&'static str, Variant<'static>>;
 
 /// Shows the icon until the context is cancelled, somebody closes it, or the session ends. `shown` is told when it is there.
-pub fn show_tray(context: Context, shown: &mut dyn FnMut() -> Result<(), Failure>) -> Result<(), Failure> {
+/// Without a panel it fails, or `waits` for one.
+pub fn show_tray(
+    context: Context,
+    waits: bool,
+    shown: &mut dyn FnMut() -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| ended(&e.to_string()))?;
     let done = runtime.block_on(async {
@@ -69,9 +74,10 @@ pub fn show_tray(context: Context, shown: &mut dyn FnMut() -> Result<(), Failure
             entries: Vec::new(),
             revision: 1,
             refused: Arc::default(),
+            is_registered: false,
         };
         tray.look();
-        tray.run(shown).await
+        tray.run(waits, shown).await
     });
     // A question to the panel that it has not answered is of no use any more.
     runtime.shutdown_background();
@@ -88,19 +94,29 @@ struct Tray {
     revision: u32,
     /// What the panel answered if it does not want the icon.
     refused: Arc<OnceLock<String>>,
+    /// A panel was given the icon.
+    is_registered: bool,
 }
 
 impl Tray {
-    async fn run(&mut self, shown: &mut dyn FnMut() -> Result<(), Failure>) -> Result<(), Failure> {
+    async fn run(
+        &mut self,
+        waits: bool,
+        shown: &mut dyn FnMut() -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let mut messages = MessageStream::from(&self.bus);
         let has_panel = self.introduce().await.map_err(|e| ended(&e.to_string()))?;
-        if !has_panel {
-            return Err(fault(TrayFault::NoTray));
+        match has_panel {
+            true => self.register(),
+            false if waits => {}
+            false => return Err(fault(TrayFault::NoTray)),
         }
-        self.register();
-        shown()?;
-        let mut looked = Instant::now();
+        let (mut looked, mut is_told) = (Instant::now(), false);
         while !self.base.cancel().is_cancelled() {
+            if self.is_registered && !is_told {
+                shown()?;
+                is_told = true;
+            }
             match timeout(LOOK, messages.next()).await {
                 Ok(Some(Ok(message))) => match self.answer(&message).await {
                     Ok(true) => {}
@@ -140,7 +156,8 @@ impl Tray {
     }
 
     /// Not waited for: a panel may want to know everything before it answers.
-    fn register(&self) {
+    fn register(&mut self) {
+        self.is_registered = true;
         let (bus, name, refused) = (self.bus.clone(), desktop::icon_name(), self.refused.clone());
         tokio::spawn(async move {
             let watcher = Some(WATCHER);

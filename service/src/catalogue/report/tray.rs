@@ -44,6 +44,34 @@ pub fn quit(lang: Lang) -> &'static str {
     lang.pick("Remove this icon", "このアイコンを消す")
 }
 
+/// The entry that starts the icon with each session.
+pub fn installed(lang: Lang, place: &str, dry_run: bool) -> String {
+    match dry_run {
+        true => say!(
+            lang,
+            "Would write {place}: the icon comes with your next session",
+            "{place} を書きます。次のセッションからアイコンが表示されます"
+        ),
+        false => say!(
+            lang,
+            "Wrote {place}: the icon comes with your next session",
+            "{place} を書きました。次のセッションからアイコンが表示されます"
+        ),
+    }
+}
+
+pub fn removed(lang: Lang, place: &str, is_there: bool, dry_run: bool) -> String {
+    match (is_there, dry_run) {
+        (false, _) => say!(
+            lang,
+            "There is no {place}: the icon does not come by itself",
+            "{place} はありません。アイコンは自動では表示されません"
+        ),
+        (true, true) => say!(lang, "Would remove {place}", "{place} を削除します"),
+        (true, false) => say!(lang, "Removed {place}", "{place} を削除しました"),
+    }
+}
+
 /// Once the icon is there.
 pub fn shown(lang: Lang) -> String {
     say!(

@@ -1,5 +1,7 @@
 //! What the desktop of the user who runs this is asked for.
 
+pub mod autostart;
+
 use crate::catalogue::{Action, Cause};
 use crate::failure::Failure;
 use engine::platform::child;
