@@ -14,6 +14,7 @@ pub mod retention;
 pub mod runs;
 pub mod sets;
 pub mod snapshot;
+pub mod stats;
 pub mod values;
 
 pub use backup::BackupArgs;
@@ -31,7 +32,7 @@ use retention::KeepArgs;
 use service::rates::RateSchedule;
 use service::resolve::RepositoryOptions;
 use snapshot::FilterArgs;
-pub use snapshot::{StatsArgs, StatsMode};
+pub use stats::{StatsArgs, StatsMode};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use values::{GroupBy, MaxUnused, SampleSize, Subset, TagList};
@@ -188,7 +189,7 @@ pub enum Command {
     Console(program::ConsoleArgs),
     /// Show an icon in the desktop's panel: the state of the backups, with a menu to open the console, pause and stop
     #[command(after_help = TRAY_HELP)]
-    Tray,
+    Tray(program::TrayArgs),
     /// Run what is due, every minute, until stopped: for machines without a usable scheduler
     #[command(after_help = AGENT_HELP)]
     Agent,
@@ -290,7 +291,7 @@ const TAKEOVER_HELP: &str = "A machine records its settings at the destinations 
     are not recorded. On a new machine, say where the repository is and what opens it:\n\n    \
     dedup -r URL --key-file FILE takeover HOST\n\nIt lists what this machine still needs: keys, passwords, sources.";
 const TRAY_HELP: &str = "It needs a panel that shows icons by StatusNotifierItem: KDE, Xfce, Cinnamon, MATE and others, and GNOME with \
-    the extension AppIndicator. Let the desktop start it with your session.";
+    the extension AppIndicator. It ends with your session; with --install the next one starts it again.";
 
 const AGENT_HELP: &str = "Start it with your session, or let a supervisor keep it running. SIGTERM ends it, and a run at its next safe \
     point. Beside a timer it does no harm: no run begins twice.";

@@ -19,16 +19,17 @@ const OURS: &str = "DEDUP_";
 
 /// A command that sees no variable of ours and ends with us. An error where there is no such program.
 pub fn command(program: impl AsRef<OsStr>) -> io::Result<Command> {
-    let program = program.as_ref();
-    let path = find(program, std::env::var_os("PATH").as_deref())?;
-    let mut command = launcher::command(program, &path);
-    hide(&mut command, std::env::vars_os().map(|(name, _)| name));
-    Ok(command)
+    made_by(launcher::command, program.as_ref())
 }
 
 /// The same of one that goes on when this process is killed, because something would be left half done.
 pub fn lasting(program: impl AsRef<OsStr>) -> io::Result<Command> {
-    let mut command = Command::new(find(program.as_ref(), std::env::var_os("PATH").as_deref())?);
+    made_by(|_, path| Command::new(path), program.as_ref())
+}
+
+fn made_by(make: impl FnOnce(&OsStr, &Path) -> Command, program: &OsStr) -> io::Result<Command> {
+    let path = find(program, std::env::var_os("PATH").as_deref())?;
+    let mut command = make(program, &path);
     hide(&mut command, std::env::vars_os().map(|(name, _)| name));
     Ok(command)
 }

@@ -5,10 +5,9 @@
 //! ([`room_for`]), and is lost when that is full: the kernel then fails each read, and LVM's daemon unmounts it.
 
 use super::mounts::Mounts;
-use super::{SnapshotTool, ToolError, make_dir, remove_dir, run, run_to_its_end};
+use super::{SnapshotTool, ToolError, make_dir, patiently, remove_dir, run, run_to_its_end};
 use std::ffi::OsStr;
 use std::path::Path;
-use std::time::Duration;
 
 const LVS: &str = "lvs";
 const LVCREATE: &str = "lvcreate";
@@ -21,9 +20,6 @@ const UUID_PREFIX: &str = "LVM-";
 /// Space for changes, unless there is less.
 const ROOM_LEAST: u64 = 256 << 20;
 const ROOM_DIVISOR: u64 = 10;
-/// Something may look at a volume for a moment, such as udev.
-const TRIES: u32 = 25;
-const PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) const TOOL: SnapshotTool = SnapshotTool {
     file_systems: &["ext4", "xfs"],
@@ -176,17 +172,6 @@ fn root_of(path: &Path) -> &Path {
 fn name_of(path: &Path) -> String {
     let id = path.file_name().unwrap_or_default().to_string_lossy();
     format!("dedup-{id}")
-}
-
-fn patiently(mut what: impl FnMut() -> Result<(), ToolError>) -> Result<(), ToolError> {
-    let mut tries = 1;
-    loop {
-        match what() {
-            Err(_) if tries < TRIES => std::thread::sleep(PAUSE),
-            done => return done,
-        }
-        tries += 1;
-    }
 }
 
 fn lvs(fields: &str, what: &[&str]) -> Result<String, ToolError> {

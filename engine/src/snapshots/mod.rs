@@ -27,9 +27,13 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// More subvolumes below a source are not snapshotted.
 const SUBVOLUMES_MAX: usize = 256;
+/// How often what is busy is tried, and what lies between.
+const TRIES: u32 = 25;
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// How snapshots are made on one kind of file system.
 struct SnapshotTool {
@@ -390,6 +394,18 @@ fn remove_dir(path: &Path) -> Result<(), ToolError> {
         command: format!("rmdir {}", path.display()),
         stderr: e.to_string(),
     })
+}
+
+/// Tries again for a while: something else may look at what is to be removed, such as udev, or it was unmounted a moment ago.
+fn patiently(mut what: impl FnMut() -> Result<(), ToolError>) -> Result<(), ToolError> {
+    let mut tries = 1;
+    loop {
+        match what() {
+            Err(_) if tries < TRIES => std::thread::sleep(PAUSE),
+            done => return done,
+        }
+        tries += 1;
+    }
 }
 
 /// Runs a program and returns what it prints.

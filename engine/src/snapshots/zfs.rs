@@ -5,17 +5,13 @@
 //! `DATASET@dedup-ID` and `DATASET/dedup-ID` belong to the directory `.dedup-snapshots/ID` in the root of the dataset.
 
 use super::mounts::Mounts;
-use super::{SnapshotTool, ToolError, make_dir, remove_dir, run};
+use super::{SnapshotTool, ToolError, make_dir, patiently, remove_dir, run};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
-use std::time::Duration;
 
 const PROGRAM: &str = "zfs";
 /// The kernel's, and that of `zfs-fuse`.
 const FILE_SYSTEMS: &[&str] = &["zfs", "fuse.zfs"];
-/// A clone that was unmounted a moment ago is busy for a while.
-const TRIES: u32 = 25;
-const PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) const TOOL: SnapshotTool = SnapshotTool {
     file_systems: FILE_SYSTEMS,
@@ -77,17 +73,10 @@ fn delete(path: &Path) -> Result<(), ToolError> {
 
 /// Destroys a clone or a snapshot, if it is there.
 fn destroy(kind: &str, name: &OsStr) -> Result<(), ToolError> {
-    let mut tries = 0;
-    loop {
-        if zfs(&["list", "-H", "-o", "name", "-t", kind], &[name]).is_err() {
-            return Ok(());
-        }
-        tries += 1;
-        match zfs(&["destroy"], &[name]) {
-            Err(_) if tries < TRIES => std::thread::sleep(PAUSE),
-            done => return done,
-        }
-    }
+    patiently(|| match zfs(&["list", "-H", "-o", "name", "-t", kind], &[name]) {
+        Ok(()) => zfs(&["destroy"], &[name]),
+        Err(_) => Ok(()),
+    })
 }
 
 fn zfs(options: &[&str], names: &[&OsStr]) -> Result<(), ToolError> {
