@@ -34,6 +34,8 @@ if [ "${1:-}" != build ]; then
     # They back up file systems that they make.
     have mkfs.btrfs || missing+=(btrfs-progs)
     have mkntfs || missing+=(ntfs-3g)
+    # Where ZFS is not there: one that needs no module of the kernel, if the system has a package of it.
+    have zpool || ! apt-cache show zfs-fuse >/dev/null 2>&1 || missing+=(zfs-fuse)
     # cargo-deny reads advisories from a repository of git's, which the tests make.
     have git || missing+=(git)
 fi
