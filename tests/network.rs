@@ -1,6 +1,7 @@
 //! Remotes on a network, against real servers: the suite that every remote passes, what the probe sees, and the whole
 //! program over each of them, also if the server goes away or refuses logins.
 
+mod answers;
 mod cluster;
 mod crowd;
 mod many_snapshots;

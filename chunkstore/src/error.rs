@@ -364,14 +364,6 @@ impl Error {
         )
     }
 
-    /// The storage does not let this user do it, because it belongs to somebody else.
-    pub fn is_foreign(&self) -> bool {
-        let Error::Remote { source, .. } = self else {
-            return false;
-        };
-        matches!(source.cause(), Some(Cause::Foreign(_)))
-    }
-
     /// The object itself is wrong or gone, as opposed to a remote that could not be asked.
     pub fn is_damage(&self) -> bool {
         matches!(self, Error::Missing { .. } | Error::Corrupt { .. })
@@ -398,7 +390,6 @@ mod tests {
         ] {
             let source = foreign(Obstacle::Path(path.to_string())).into_io(io::ErrorKind::PermissionDenied);
             let error = Error::remote(Operation::Read, "index/ab", source);
-            assert!(error.is_foreign());
             let Error::Remote { source, .. } = error else {
                 panic!("{error}");
             };

@@ -6,7 +6,7 @@ use crate::error::{Error, Flaw, Result};
 use crate::id::{ChunkId, IndexId, PackId};
 use crate::keys::{Keys, SealedSessionKey};
 use crate::object::{self, Head, cap};
-use crate::pack::{Class, PackList};
+use crate::pack::{Class, KEYS_MAX, PackList};
 use crate::place::Place;
 use crate::remote::{ObjectName, Remote};
 use crate::seal::{OVERHEAD, Sealed};
@@ -296,20 +296,20 @@ fn decode_pack(bytes: &mut Bytes<'_>, keys: &[SealedSessionKey]) -> Result<PackR
     let id = PackId(bytes.array()?);
     let class = Class::read(bytes.u8()?)?;
     let size = bytes.varint()?;
-    let sealed_keys = (0..bytes.count(1)?)
+    let count = bytes.count(1)?;
+    // Before they are read: each takes far more room than its number.
+    if size > cap::PACK || count > KEYS_MAX {
+        return Err(Malformed.into());
+    }
+    let sealed_keys = (0..count)
         .map(|_| keys.get(bytes.varint_u32()? as usize).copied().ok_or(Malformed))
         .collect::<Result<Vec<_>, _>>()?;
-    let bounded = size <= cap::PACK && sealed_keys.len() <= crate::pack::KEYS_MAX;
-    if bounded {
-        Ok(PackRecord {
-            id,
-            class,
-            size,
-            sealed_keys,
-        })
-    } else {
-        Err(Malformed.into())
-    }
+    Ok(PackRecord {
+        id,
+        class,
+        size,
+        sealed_keys,
+    })
 }
 
 fn decode_entry(bytes: &mut Bytes<'_>, packs: &[PackRecord]) -> Result<IndexEntry, Undecodable> {

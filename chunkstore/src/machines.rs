@@ -11,7 +11,7 @@ use crate::error::{Error, Flaw, Result};
 pub use crate::id::RecordName;
 use crate::keys::KeyClass;
 use crate::object::{self, Head, cap};
-use crate::remote::{Kind, ObjectName, Published};
+use crate::remote::{self, Kind, ObjectName, Published};
 use crate::seal::Sealed;
 use crate::store::Store;
 use crate::upgrades::bytes_of;
@@ -30,13 +30,7 @@ impl Store {
 
     /// Every record that is listed, by series and number.
     pub fn records(&self) -> Result<Vec<RecordName>> {
-        let mut names = Vec::new();
-        self.remote.list(Kind::Machine, &mut |name, _| {
-            names.extend(RecordName::from_hex(name.id()));
-            Ok(())
-        })?;
-        names.sort_unstable();
-        Ok(names)
+        remote::ids(&*self.remote, Kind::Machine, RecordName::from_hex)
     }
 
     /// The body of one record. [`Error::Missing`] if it was deleted in the meantime.

@@ -218,7 +218,7 @@ impl OpeningNote {
             return None;
         }
         let bytes = std::fs::read(OpeningNote::path(remote, cache_root)).ok()?;
-        from_cbor(&bytes).filter(|note: &OpeningNote| note.uses + 1 < USES)
+        from_cbor(&bytes).filter(|note: &OpeningNote| note.uses < USES - 1)
     }
 
     /// That it could not be written costs requests and nothing else.

@@ -10,10 +10,10 @@ use crate::error::{Error, Flaw, Result};
 use crate::id::SessionId;
 use crate::keys::KeyClass;
 use crate::object::{self, Head, cap};
-use crate::remote::{Kind, ObjectName, Published};
+use crate::remote::{self, Kind, ObjectName, Published};
 use crate::seal::Sealed;
 use crate::store::Store;
-use crate::upgrades::bytes_of;
+use crate::upgrades::{bytes_of, number};
 
 /// Room that head, sealed key and padding take beside the body.
 const AROUND: usize = 2 << 20;
@@ -100,12 +100,7 @@ impl Store {
     }
 
     fn overviews(&self) -> Result<Vec<u64>> {
-        let mut numbers = Vec::new();
-        self.remote.list(Kind::Overview, &mut |name, _| {
-            numbers.extend(u64::from_str_radix(name.id(), 16));
-            Ok(())
-        })?;
-        Ok(numbers)
+        remote::ids(&*self.remote, Kind::Overview, number)
     }
 
     /// A later version's is authenticated before it is taken for one: damage must not keep an overview from being

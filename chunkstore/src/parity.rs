@@ -9,7 +9,7 @@ use crate::error::{Error, Feature, Flaw, Invalid, Result};
 use crate::id::{PackId, RepoId};
 use crate::index::Inventory;
 use crate::object::cap;
-use crate::remote::{Kind, ObjectName, Remote};
+use crate::remote::{self, Kind, ObjectName, Remote};
 use crate::seal::FORMAT_VERSION;
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -320,12 +320,8 @@ impl SharedParity {
 
 /// The packs that have parity, and its bytes.
 pub fn list(remote: &dyn Remote) -> Result<Inventory> {
-    let mut found = Inventory::new();
-    remote.list(Kind::Parity, &mut |name, size| {
-        found.extend(PackId::from_hex(name.id()).map(|id| (id, size)));
-        Ok(())
-    })?;
-    Ok(found)
+    let listed = remote::listed(remote, Kind::Parity, PackId::from_hex)?;
+    Ok(listed.into_iter().collect())
 }
 
 /// What [`mend`] found.

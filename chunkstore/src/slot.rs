@@ -9,7 +9,7 @@ use crate::error::{Error, Feature, Flaw, Invalid, Result};
 use crate::id::{RepoId, SlotId, random};
 use crate::keys::MasterKey;
 use crate::object::{cbor, from_cbor};
-use crate::remote::{Kind, ObjectName, Remote};
+use crate::remote::{self, Kind, ObjectName, Remote};
 use crate::seal::{SealKey, Sealed, aad};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -339,13 +339,7 @@ pub(crate) fn read_slot(remote: &dyn Remote, id: SlotId) -> Result<Vec<u8>> {
 }
 
 pub(crate) fn slot_ids(remote: &dyn Remote) -> Result<Vec<SlotId>> {
-    let mut ids = Vec::new();
-    remote.list(Kind::Key, &mut |name, _| {
-        ids.extend(SlotId::from_hex(name.id()));
-        Ok(())
-    })?;
-    ids.sort_unstable();
-    Ok(ids)
+    remote::ids(remote, Kind::Key, SlotId::from_hex)
 }
 
 #[cfg(test)]

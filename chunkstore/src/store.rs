@@ -28,7 +28,7 @@ use crate::kept::ObjectCache;
 use crate::keys::{KeyClass, Keys, MasterKey};
 use crate::object::{self, Head, cap};
 use crate::parity;
-use crate::remote::{Kind, ObjectName, Published, Remote, join_concurrent};
+use crate::remote::{self, Kind, ObjectName, Published, Remote, join_concurrent};
 use crate::seal::Sealed;
 use crate::simulation::{self, Rule};
 use crate::slot::{self, Cost, Note, Secret, slot_ids};
@@ -350,12 +350,8 @@ impl Store {
 
     /// The packs that are there.
     pub fn packs(&self) -> Result<Inventory> {
-        let mut packs = Inventory::new();
-        self.remote.list(Kind::Pack, &mut |name, size| {
-            packs.extend(PackId::from_hex(name.id()).map(|id| (id, size)));
-            Ok(())
-        })?;
-        Ok(packs)
+        let listed = remote::listed(&*self.remote, Kind::Pack, PackId::from_hex)?;
+        Ok(listed.into_iter().collect())
     }
 
     /// All names under `snapshots/`: manifests and fences.
@@ -365,7 +361,7 @@ impl Store {
 
     /// The same with the sizes that are listed.
     pub fn snapshot_ids_with_sizes(&self) -> Result<Vec<(SessionId, u64)>> {
-        self.sizes_in(Kind::Snapshot)
+        remote::listed(&*self.remote, Kind::Snapshot, SessionId::from_hex)
     }
 
     /// The names of all forgotten manifests.
@@ -374,28 +370,11 @@ impl Store {
     }
 
     pub(crate) fn sessions_in(&self, kind: Kind) -> Result<Vec<SessionId>> {
-        let listed = self.sizes_in(kind)?;
-        Ok(listed.into_iter().map(|(id, _)| id).collect())
-    }
-
-    fn sizes_in(&self, kind: Kind) -> Result<Vec<(SessionId, u64)>> {
-        let mut listed = Vec::new();
-        self.remote.list(kind, &mut |name, size| {
-            listed.extend(SessionId::from_hex(name.id()).map(|id| (id, size)));
-            Ok(())
-        })?;
-        listed.sort_unstable();
-        Ok(listed)
+        remote::ids(&*self.remote, kind, SessionId::from_hex)
     }
 
     pub(crate) fn marks(&self) -> Result<Vec<MarkId>> {
-        let mut ids = Vec::new();
-        self.remote.list(Kind::Mark, &mut |name, _| {
-            ids.extend(MarkId::from_hex(name.id()));
-            Ok(())
-        })?;
-        ids.sort_unstable();
-        Ok(ids)
+        remote::ids(&*self.remote, Kind::Mark, MarkId::from_hex)
     }
 
     /// What is stored under a session's name in `snapshots/`.

@@ -8,7 +8,7 @@
 
 use crate::error::{Error, Feature, Flaw, Result};
 use crate::object::{Tail, cbor, from_cbor};
-use crate::remote::{Kind, ObjectName, Remote};
+use crate::remote::{self, Kind, ObjectName, Remote};
 
 /// Optional feature: new packs get parity. A client that does not know it makes packs without, which is harmless.
 const PARITY: &str = "parity";
@@ -84,12 +84,13 @@ pub(crate) fn check_required(required: &[String]) -> Result<()> {
 
 /// The highest upgrade that is listed; 0 where there is none.
 pub(crate) fn highest(remote: &dyn Remote) -> Result<u64> {
-    let mut highest = 0;
-    remote.list(Kind::Upgrade, &mut |name, _| {
-        highest = highest.max(u64::from_str_radix(name.id(), 16).unwrap_or(0));
-        Ok(())
-    })?;
-    Ok(highest)
+    let numbers = remote::ids(remote, Kind::Upgrade, number)?;
+    Ok(numbers.last().copied().unwrap_or(0))
+}
+
+/// What the id of an upgrade or overview says.
+pub(crate) fn number(id: &str) -> Option<u64> {
+    u64::from_str_radix(id, 16).ok()
 }
 
 /// A name as associated data: the bytes that its digits stand for.

@@ -283,6 +283,8 @@ pub enum RetentionReason {
 pub fn decide(group: &[&SnapshotInfo], policy: &Policy, zone: &TimeZone, now: Timestamp) -> Vec<Decision> {
     let mut list = group.to_vec();
     list.sort_by(|a, b| newest_first(a, b));
+    // One that is there twice must not take the places of others, nor count as removed beside itself.
+    list.dedup_by_key(|facts| facts.id);
     let complete: Vec<usize> = (0..list.len())
         .filter(|&i| !list[i].partial && !list[i].is_in_future())
         .collect();

@@ -3,9 +3,14 @@
 use super::{DAY, Story, assert_sound, collect, copy, handle, open, options, stored};
 use chunkstore::pack::Class;
 use chunkstore::remote::{Kind, Memory, ObjectName, Remote};
+use engine::check::{self, CheckOptions, ReadData};
 use engine::monitor::Quiet;
 use engine::prune::{self, PruneOptions};
-use engine::{Error, forget};
+use engine::retain::{self, Bucket, Count, Rule};
+use engine::select::Filter;
+use engine::{Error, forget, stats};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use kit::generation::{files, generation, read_back};
 use kit::machine::Machine;
 use kit::remotes::{Fault, Faulty, contents, listed};
@@ -119,6 +124,65 @@ fn short_listings_delete_nothing() {
             }
         }
     }
+}
+
+fn structure_alone() -> CheckOptions {
+    CheckOptions {
+        read_data: ReadData::None,
+    }
+}
+
+/// As where a page of a listing begins anew, or a folder changes while it is read.
+#[test]
+fn what_is_listed_twice_is_there_once() {
+    let story = Story::new();
+    story.forget(&open(&story.machine, &story.remote));
+    let results = [false, true].map(|doubled| {
+        let (remote, machine) = scene(&story);
+        let faulty = Faulty::new(handle(&remote));
+        if doubled {
+            faulty.double();
+        }
+        let repo = open(&machine, &faulty);
+        let (snapshots, _) = repo.snapshots().unwrap();
+        let newest = Rule::Newest {
+            bucket: Bucket::EACH,
+            count: Count::Limited(2),
+        };
+        let policy = retain::Policy::new(vec![newest]).unwrap();
+        let now = Timestamp::from_second(1_900_000_000).unwrap();
+        let plan = forget::plan(&snapshots, &policy, &[], &Filter::default(), &TimeZone::UTC, now);
+        let kept: Vec<_> = plan.iter().map(|one| (one.facts.id, one.action)).collect();
+        let checked = check::run(&repo, &structure_alone(), &Quiet).unwrap();
+        let collected = collect(&repo).unwrap();
+        assert_sound(&repo, &story.kept, &format!("doubled: {doubled}"));
+        (
+            kept,
+            checked.num_errors + checked.num_warnings,
+            collected.packs_deleted,
+            collected.packs_repack,
+        )
+    });
+    assert_eq!(results[0], results[1]);
+}
+
+/// Sizes whose sum is no number.
+#[test]
+fn sizes_that_are_lies_end_nothing() {
+    let story = Story::new();
+    story.forget(&open(&story.machine, &story.remote));
+    let (remote, machine) = scene(&story);
+    let faulty = Faulty::new(handle(&remote));
+    let repo = open(&machine, &faulty);
+    faulty.swell();
+    // Whatever they say, they say something.
+    let _ = check::run(&repo, &structure_alone(), &Quiet);
+    let _ = stats::run(&repo, &Quiet);
+    let _ = collect(&repo);
+    drop(repo);
+    let _ = machine.open(handle(&faulty)).map(|repo| collect(&repo));
+    faulty.restart();
+    assert_sound(&open(&machine, &faulty), &story.kept, "swollen");
 }
 
 #[test]

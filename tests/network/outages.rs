@@ -197,7 +197,7 @@ fn certificates() {
     let home = Home::new(env!("CARGO_BIN_EXE_dedup-under-test"));
     let url = server.url();
     let run = home.run(&["-r", &url, "--key-file", &home.text("key"), "init"]);
-    run.ends(1).says(&["certificate"]);
+    run.ends(1).says(&["certificate", "is not trusted", "'?ca=FILE'"]);
     let trusting = format!("{url}?ca={cert}");
     home.ok(&["-r", &trusting, "--key-file", &home.text("key"), "init"]);
 }

@@ -9,6 +9,7 @@ mod ntfy;
 pub mod postbox;
 mod proxy;
 mod rclone;
+mod scripted;
 mod seaweed;
 mod sshd;
 
@@ -19,6 +20,7 @@ pub use link::Link;
 pub use ntfy::Ntfy;
 pub use proxy::Proxy;
 pub use rclone::{Rclone, Serve};
+pub use scripted::{Answer, scripted};
 pub use seaweed::{SECRET as SEAWEED_SECRET, Seaweed};
 pub use sshd::Sshd;
 

@@ -99,6 +99,14 @@ pub enum Cause {
     ListingUnparsable {
         detail: String,
     },
+    /// The listing was cut, or another document came in its place.
+    ListingIncomplete,
+    /// The server gave other bytes than those that were asked for.
+    WrongRange,
+    /// The server sends its clients to another address.
+    Redirected {
+        to: String,
+    },
     /// An HTTP status, and what else the server said.
     Answered {
         status: String,
@@ -109,6 +117,12 @@ pub enum Cause {
         seconds: u64,
     },
     NotConnected {
+        host: String,
+        port: u16,
+        detail: String,
+    },
+    /// The server's certificate is not one that this machine trusts.
+    NotTrusted {
         host: String,
         port: u16,
         detail: String,
@@ -146,10 +160,13 @@ impl Cause {
     }
 
     /// The same with everything that others said passed through `clean`.
-    pub(crate) fn cleaned(self, clean: &dyn Fn(&str) -> String) -> Cause {
+    pub(crate) fn cleaned(mut self, clean: &dyn Fn(&str) -> String) -> Cause {
+        if let Some(said) = self.said() {
+            *said = clean(said);
+            return self;
+        }
         let boxed = |cause: Box<Cause>| Box::new(cause.cleaned(clean));
         match self {
-            Cause::Detail(detail) => Cause::Detail(clean(&detail)),
             Cause::NotStarted { program, error } => Cause::NotStarted {
                 program,
                 error: cleaned(&error, clean).into(),
@@ -158,28 +175,32 @@ impl Cause {
                 program,
                 said: boxed(said),
             },
-            Cause::ListingUnparsable { detail } => Cause::ListingUnparsable {
-                detail: clean(&detail),
-            },
-            Cause::Answered { status, detail } => Cause::Answered {
-                status,
-                detail: clean(&detail),
-            },
-            Cause::NotConnected { host, port, detail } => Cause::NotConnected {
-                host,
-                port,
-                detail: clean(&detail),
-            },
-            Cause::ClockSkew { detail } => Cause::ClockSkew {
-                detail: clean(&detail),
-            },
             Cause::Retried { tries, seconds, last } => Cause::Retried {
                 tries,
                 seconds,
                 last: cleaned(&last, clean).into(),
             },
             Cause::NetworkThreads(cause) => Cause::NetworkThreads(boxed(cause)),
-            cause @ (Cause::Foreign(_)
+            cause => cause,
+        }
+    }
+
+    /// What somebody else said, in their own words.
+    fn said(&mut self) -> Option<&mut String> {
+        match self {
+            Cause::Detail(said)
+            | Cause::ListingUnparsable { detail: said }
+            | Cause::Redirected { to: said }
+            | Cause::Answered { detail: said, .. }
+            | Cause::NotConnected { detail: said, .. }
+            | Cause::NotTrusted { detail: said, .. }
+            | Cause::ClockSkew { detail: said } => Some(said),
+            // What another cause says.
+            Cause::NotStarted { .. }
+            | Cause::Program { .. }
+            | Cause::Retried { .. }
+            | Cause::NetworkThreads(_) => None,
+            Cause::Foreign(_)
             | Cause::NotInstalled
             | Cause::StarterEnded
             | Cause::NoPipes { .. }
@@ -194,11 +215,13 @@ impl Cause {
             | Cause::FolderMissing
             | Cause::NoLength
             | Cause::AnswerTooLong
+            | Cause::ListingIncomplete
+            | Cause::WrongRange
             | Cause::ConnectionClosed
             | Cause::Stalled { .. }
             | Cause::Store(_)
             | Cause::Interrupted
-            | Cause::Crashed) => cause,
+            | Cause::Crashed => None,
         }
     }
 }

@@ -287,7 +287,8 @@ pub trait Remote: Send + Sync {
     fn read(&self, name: &ObjectName, offset: u64, len: usize, out: &mut Vec<u8>) -> Result<()>;
     /// `None` where there is no such object.
     fn size(&self, name: &ObjectName) -> Result<Option<u64>>;
-    /// Calls `each` with every object of a kind and its size, in no order. What doesn't parse as a name is passed over.
+    /// Calls `each` with every object of a kind and its size, in no order, and perhaps with some of them twice: see
+    /// [`listed`]. What doesn't parse as a name is passed over.
     fn list(&self, kind: Kind, each: &mut dyn FnMut(ObjectName, u64) -> Result<()>) -> Result<()>;
     /// Deleting what is not there is no error.
     fn delete(&self, name: &ObjectName) -> Result<()>;
@@ -348,6 +349,38 @@ pub trait Remote: Send + Sync {
         }
         Ok(out)
     }
+}
+
+/// No object is this long, bytes. Any number of objects that a listing can hold has a sum that is a number.
+const SIZE_MAX: u64 = 1 << 40;
+
+/// What a storage says of a size, as a number that sums can be made of. What it cuts is of the wrong size for whoever
+/// knows the right one, before and after.
+pub(crate) fn bounded_size(said: u64) -> u64 {
+    said.min(SIZE_MAX)
+}
+
+/// The objects of a kind with their sizes, by what `parse` makes of their ids, and in that order. Each is there once, also
+/// where a storage lists it twice, as it may when a page or a folder changes while it is read.
+pub fn listed<T: Ord>(
+    remote: &dyn Remote,
+    kind: Kind,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Vec<(T, u64)>> {
+    let mut listed = Vec::new();
+    remote.list(kind, &mut |name, size| {
+        listed.extend(parse(name.id()).map(|id| (id, bounded_size(size))));
+        Ok(())
+    })?;
+    listed.sort_unstable();
+    listed.dedup_by(|(id, _), (before, _)| id == before);
+    Ok(listed)
+}
+
+/// The same without sizes.
+pub fn ids<T: Ord>(remote: &dyn Remote, kind: Kind, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>> {
+    let listed = listed(remote, kind, parse)?;
+    Ok(listed.into_iter().map(|(id, _)| id).collect())
 }
 
 /// The directory that a URL names; `None` for what is no directory.

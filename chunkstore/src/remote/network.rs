@@ -9,6 +9,7 @@ mod cloud;
 mod fault;
 mod http;
 mod listed;
+mod pages;
 mod rclone;
 mod retry;
 mod runtime;

@@ -8,7 +8,7 @@ use super::Store;
 use crate::error::{Error, Flaw, Refusal, Result};
 use crate::id::{ListId, SessionId, random};
 use crate::object::{self, cap, cbor, from_cbor};
-use crate::remote::{Kind, ObjectName, Published, for_all};
+use crate::remote::{self, Kind, ObjectName, Published, for_all};
 use crate::seal::Sealed;
 use minicbor::{Decode, Encode};
 use std::collections::BTreeMap;
@@ -123,12 +123,7 @@ impl Store {
     }
 
     fn list_ids(&self) -> Result<Vec<ListId>> {
-        let mut ids = Vec::new();
-        self.remote.list(Kind::Forgotten, &mut |name, _| {
-            ids.extend(ListId::from_hex(name.id()));
-            Ok(())
-        })?;
-        Ok(ids)
+        remote::ids(&*self.remote, Kind::Forgotten, ListId::from_hex)
     }
 
     /// Read again if a list went away in between: what it named is in another one by then.

@@ -5,7 +5,7 @@ use super::session::View;
 use crate::error::Result;
 use crate::id::{IndexId, PackId};
 use crate::index::{DatabaseDir, Inventory, LocalIndex, WrongSizes};
-use crate::remote::{ObjectName, for_all};
+use crate::remote::{ObjectName, bounded_size, for_all};
 
 impl Store {
     pub(super) fn open_index(
@@ -40,7 +40,10 @@ impl Store {
         let mut changed = false;
         for (id, size) in ids.into_iter().zip(sizes) {
             changed |= match size {
-                Ok(Some(size)) => packs.insert(id, size) != Some(size),
+                Ok(Some(size)) => {
+                    let size = bounded_size(size);
+                    packs.insert(id, size) != Some(size)
+                }
                 // Deleted since it was listed.
                 Ok(None) => packs.remove(&id).is_some(),
                 Err(e) => match self.judge_pack(id, e) {

@@ -12,7 +12,7 @@ use crate::index::Condemned;
 use crate::keys::{ContentKey, SealedSessionKey};
 use crate::object::{self, cap, cbor, from_cbor};
 use crate::platform::{files, lock, private};
-use crate::remote::{Kind, ObjectName, Published, join_concurrent};
+use crate::remote::{self, Kind, ObjectName, Published, join_concurrent};
 use crate::seal::{SealKey, Sealed};
 use crate::simulation::{self, Rule};
 use std::collections::HashSet;
@@ -81,13 +81,8 @@ impl View {
     }
 
     fn list_segments(store: &Store) -> Result<Vec<IndexId>> {
-        let mut segments = Vec::new();
-        store.remote.list(Kind::Index, &mut |name, _| {
-            segments.extend(IndexId::from_hex(name.id()).filter(|id| !store.is_left_out(id)));
-            Ok(())
-        })?;
-        segments.sort_unstable();
-        Ok(segments)
+        let used = |id: &str| IndexId::from_hex(id).filter(|id| !store.is_left_out(id));
+        remote::ids(&*store.remote, Kind::Index, used)
     }
 
     /// Whether ids that were checked under `earlier` may be used under this view without checking again (I-4):

@@ -17,7 +17,7 @@ use chunkstore::id::RecordName;
 use chunkstore::index::{Condemned, Inventory, LocalIndex};
 use chunkstore::live::LiveSet;
 use chunkstore::pack::Class;
-use chunkstore::remote::{Kind, ObjectName};
+use chunkstore::remote::{self, Kind, ObjectName};
 use chunkstore::session::{self, Mark};
 use chunkstore::slot::is_named_in;
 use chunkstore::store::{SnapshotObject, Store};
@@ -56,13 +56,7 @@ impl ObjectNames {
 }
 
 fn named(store: &Store, kind: Kind) -> Result<Vec<String>> {
-    let mut ids = Vec::new();
-    store.remote().list(kind, &mut |name, _| {
-        ids.push(name.id().to_string());
-        Ok(())
-    })?;
-    ids.sort_unstable();
-    Ok(ids)
+    Ok(remote::ids(store.remote(), kind, |id| Some(id.to_string()))?)
 }
 
 pub(super) struct Structure {

@@ -3,7 +3,7 @@
 
 use super::{Collection, PruneSummary};
 use crate::error::Result;
-use chunkstore::remote::Kind;
+use chunkstore::remote::{self, Kind};
 use chunkstore::sweep::{self, Confirm};
 use chunkstore::{PackId, SessionId};
 use std::collections::{BTreeSet, HashSet};
@@ -76,15 +76,10 @@ impl Collection<'_> {
         open: &[SessionId],
         summary: &mut PruneSummary,
     ) -> Result<()> {
-        let mut sessions = 0;
-        self.store.remote().list(Kind::Session, &mut |name, _| {
-            let id = SessionId::from_hex(name.id());
-            // Forgetting takes a snapshot's along.
-            let ended = id.is_some_and(|id| !open.contains(&id) && !self.options.assume_gone.contains(&id));
-            sessions += u64::from(ended);
-            Ok(())
-        })?;
-        summary.sessions_removed = sessions;
+        let sessions = remote::ids(self.store.remote(), Kind::Session, SessionId::from_hex)?;
+        // Forgetting takes a snapshot's along.
+        let ended = |id: &&SessionId| !open.contains(id) && !self.options.assume_gone.contains(*id);
+        summary.sessions_removed = sessions.iter().filter(ended).count() as u64;
         let parities = self.store.parities()?;
         if !parities.is_empty() {
             let packs = self.store.packs()?;

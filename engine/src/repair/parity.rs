@@ -10,9 +10,8 @@ use crate::run::RunContext;
 use chunkstore::config;
 use chunkstore::object::cap;
 use chunkstore::parity::{self, Mended};
-use chunkstore::remote::{Kind, ObjectName, Remote};
+use chunkstore::remote::{self, Kind, ObjectName, Remote};
 use chunkstore::{Error as StoreError, PackId, RepoId};
-use std::collections::BTreeSet;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct ParityRepaired {
@@ -61,11 +60,7 @@ pub fn on(
     let repo = config::clear(&config)?.repo;
     monitor.phase(Phase::ReadingData);
     let protected = parity::list(remote)?;
-    let mut packs = BTreeSet::new();
-    remote.list(Kind::Pack, &mut |name, _| {
-        packs.extend(PackId::from_hex(name.id()));
-        Ok(())
-    })?;
+    let packs = remote::ids(remote, Kind::Pack, PackId::from_hex)?;
     let mut done = ParityRepaired::default();
     for (number, id) in packs.iter().enumerate() {
         run.cancel().check()?;

@@ -248,7 +248,7 @@ fn store_advice(lang: Lang, error: &StoreError) -> Option<String> {
             "raise 'quota' in dedup.toml, or remove snapshots and run 'dedup prune'",
             "dedup.toml の「quota」を増やすか、スナップショットを削除して 'dedup prune' を実行してください"
         ),
-        StoreError::Remote { source, .. } => storage_remedy(lang, source.kind(), error.is_foreign()),
+        StoreError::Remote { source, .. } => storage_remedy(lang, source),
         StoreError::Local { source, .. } if source.kind() == Kind::FileTooLarge => too_large(lang),
         StoreError::TooManyOpen { .. } | StoreError::Thread(_) | StoreError::NoMemory { .. } => {
             limit_advice(lang, error)

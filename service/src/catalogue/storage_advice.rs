@@ -2,25 +2,39 @@
 
 use super::{Lang, say};
 use engine::StoreError;
+use engine::error::store::{Cause, IoError};
 use std::io::ErrorKind as Kind;
 
 /// What to do about one object that can't be read, while others are used.
 pub fn object_advice(lang: Lang, error: &StoreError) -> Option<String> {
     match error {
-        StoreError::Remote { source, .. } => Some(storage_remedy(lang, source.kind(), error.is_foreign())),
+        StoreError::Remote { source, .. } => Some(storage_remedy(lang, source)),
         StoreError::NewerFormat(_) => Some(newer(lang)),
         _ => None,
     }
 }
 
 /// What to do about storage that refused something.
-pub(super) fn storage_remedy(lang: Lang, kind: Kind, is_foreign: bool) -> String {
-    match kind {
-        Kind::PermissionDenied if is_foreign => say!(
+pub(super) fn storage_remedy(lang: Lang, error: &IoError) -> String {
+    match (error.cause(), error.kind()) {
+        (Some(Cause::Foreign(_)), Kind::PermissionDenied) => say!(
             lang,
             "give it to the owner of the repository's folder with 'chown', or run dedup as the user it belongs to",
             "'chown' でリポジトリーのフォルダーの所有者に渡すか、それを所有する利用者として dedup を実行してください"
         ),
+        (Some(Cause::NotTrusted { .. }), _) => say!(
+            lang,
+            "check the host's name and this machine's clock; if the certificate is the server's own or of an authority of your \
+             own, write it to a file and add '?ca=FILE' to the URL",
+            "ホスト名と、このマシンの時計を確かめてください。サーバー自身や自前の認証局の証明書なら、ファイルに保存し、URL に \
+             '?ca=FILE' を付けてください"
+        ),
+        (_, kind) => remedy(lang, kind),
+    }
+}
+
+fn remedy(lang: Lang, kind: Kind) -> String {
+    match kind {
         Kind::PermissionDenied => say!(
             lang,
             "check the user, keys and passwords for this storage, and what they are allowed to do there",

@@ -63,6 +63,8 @@ struct Plan {
     crashed: bool,
     shortened: BTreeMap<Kind, usize>,
     frozen: BTreeMap<Kind, Vec<(ObjectName, u64)>>,
+    doubled: bool,
+    swollen: bool,
     unsynced: Vec<Change>,
 }
 
@@ -154,6 +156,16 @@ impl Faulty {
         self.plan().shortened.insert(kind, missing);
     }
 
+    /// Listings have each of their objects twice.
+    pub fn double(&self) {
+        self.plan().doubled = true;
+    }
+
+    /// Every object is as long as a number can say.
+    pub fn swell(&self) {
+        self.plan().swollen = true;
+    }
+
     /// Listings of `kind` stay as they are now.
     pub fn freeze(&self, kind: Kind) -> Result<()> {
         let now = super::listed(&*self.inner, kind)?;
@@ -215,6 +227,12 @@ impl Faulty {
         };
         let missing = self.plan().shortened.get(&kind).copied().unwrap_or(0);
         listed.drain(..missing.min(listed.len()));
+        if self.plan().doubled {
+            listed.extend_from_within(..);
+        }
+        if self.plan().swollen {
+            listed.iter_mut().for_each(|(_, size)| *size = u64::MAX);
+        }
         Ok(listed)
     }
 
@@ -268,7 +286,10 @@ impl Remote for Faulty {
     }
 
     fn size(&self, name: &ObjectName) -> Result<Option<u64>> {
-        self.run(Operation::Stat, name, false, &mut |_| self.inner.size(name))
+        self.run(Operation::Stat, name, false, &mut |_| {
+            let size = self.inner.size(name)?;
+            Ok(size.map(|size| if self.plan().swollen { u64::MAX } else { size }))
+        })
     }
 
     fn list(&self, kind: Kind, each: &mut dyn FnMut(ObjectName, u64) -> Result<()>) -> Result<()> {

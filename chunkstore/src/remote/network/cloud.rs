@@ -18,7 +18,10 @@ use opendal::{BytesRange, EntryMode, HttpTransporter, OperationContext, Operator
 use std::io::ErrorKind;
 
 pub(super) struct Cloud {
+    /// Of the whole bucket.
     operator: Operator,
+    /// What names begin with there: nothing, or a folder with its slash.
+    root: String,
     conditional: bool,
 }
 
@@ -50,13 +53,18 @@ impl Cloud {
         let context = OperationContext::new().with_http_transport(transport);
         let operator = operator.with_context(context);
         Ok(Cloud {
+            root: root(&address.path),
             conditional: operator.info().capability().write_with_if_not_exists,
             operator,
         })
     }
 
+    fn path(&self, below: &str) -> String {
+        format!("{}{below}", self.root)
+    }
+
     pub async fn create(&self, name: &ObjectName, bytes: Bytes) -> Outcome<()> {
-        let path = name.path();
+        let path = self.path(&name.path());
         if !self.conditional && self.size(name).await?.is_some() {
             return Err(Fault::lasting(ErrorKind::AlreadyExists, Cause::Exists));
         }
@@ -69,7 +77,7 @@ impl Cloud {
     }
 
     pub async fn replace(&self, name: &ObjectName, bytes: Bytes) -> Outcome<()> {
-        self.operator.write(&name.path(), bytes).await?;
+        self.operator.write(&self.path(&name.path()), bytes).await?;
         Ok(())
     }
 
@@ -77,23 +85,30 @@ impl Cloud {
     /// shorter than its answer announced is found by the transport.
     pub async fn read(&self, name: &ObjectName, offset: u64, len: u64, out: &mut Vec<u8>) -> Outcome<()> {
         let (service, context) = (self.operator.base_service(), self.operator.base_context());
-        let reader = service.read(context, &name.path(), OpRead::new())?;
+        let reader = service.read(context, &self.path(&name.path()), OpRead::new())?;
         let mut stream = match reader.open(BytesRange::new(offset, Some(len))).await {
             Ok((_, stream)) => stream,
             Err(e) if e.kind() == opendal::ErrorKind::RangeNotSatisfied => return Ok(()),
             Err(e) => return Err(e.into()),
         };
-        loop {
+        // A server may send more than was asked for, without end.
+        let mut left = usize::try_from(len).unwrap_or(usize::MAX);
+        while left > 0 {
             let bytes = stream.read().await?;
             if bytes.is_empty() {
                 return Ok(());
             }
-            bytes.for_each(|bytes| out.extend_from_slice(&bytes));
+            for bytes in bytes {
+                let taken = bytes.len().min(left);
+                out.extend_from_slice(&bytes[..taken]);
+                left -= taken;
+            }
         }
+        Ok(())
     }
 
     pub async fn size(&self, name: &ObjectName) -> Outcome<Option<u64>> {
-        match self.operator.stat(&name.path()).await {
+        match self.operator.stat(&self.path(&name.path())).await {
             Ok(found) => Ok(Some(found.content_length())),
             Err(e) if e.kind() == opendal::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e.into()),
@@ -101,14 +116,24 @@ impl Cloud {
     }
 
     pub async fn list(&self, kind: Kind) -> Outcome<Vec<Listed>> {
-        let folder = format!("{}/", kind.folder());
+        let folder = self.path(&format!("{}/", kind.folder()));
         let lister = self.operator.lister_with(&folder).recursive(true).await?;
         let mut lister = std::pin::pin!(lister);
         let mut found = Vec::new();
+        let mut first = None;
         while let Some(entry) = lister.try_next().await? {
+            if first.as_deref() == Some(entry.path()) {
+                // Its pages begin anew, and would for ever.
+                return Err(Fault::lasting(ErrorKind::InvalidData, Cause::ListingIncomplete));
+            }
+            first.get_or_insert_with(|| entry.path().to_string());
             let size = entry.metadata().content_length();
-            let id = entry.path().rsplit('/').next().unwrap_or_default();
-            let name = ObjectName::parse(kind, id).filter(|name| name.path() == entry.path());
+            // Whatever a server lists that is not below the folder is not ours.
+            let Some(path) = entry.path().strip_prefix(&self.root) else {
+                continue;
+            };
+            let id = path.rsplit('/').next().unwrap_or_default();
+            let name = ObjectName::parse(kind, id).filter(|name| name.path() == path);
             if entry.metadata().mode() == EntryMode::FILE {
                 found.extend(name.map(|name| (name, Some(size))));
             }
@@ -117,15 +142,21 @@ impl Cloud {
     }
 
     pub async fn delete(&self, name: &ObjectName) -> Outcome<()> {
-        Ok(self.operator.delete(&name.path()).await?)
+        Ok(self.operator.delete(&self.path(&name.path())).await?)
     }
+}
+
+/// As the library writes paths: it would take a listed name outside of a root of its own for one below it, or fail on it.
+fn root(path: &str) -> String {
+    let folders = path.split('/').filter(|folder| !folder.is_empty());
+    let root: String = folders.map(|folder| format!("{folder}/")).collect();
+    root.trim_start().to_string()
 }
 
 /// Credentials are in the environment or the profile, as every S3 program takes them, or in the URL.
 fn s3(address: &Address) -> Result<services::S3> {
     let mut builder = services::S3::default()
         .bucket(&address.host)
-        .root(&address.path)
         .checksum_algorithm("crc32c");
     let default_region = std::env::var_os("AWS_REGION").or_else(|| std::env::var_os("AWS_DEFAULT_REGION"));
     match address.get("region") {
@@ -151,7 +182,7 @@ fn s3(address: &Address) -> Result<services::S3> {
 }
 
 fn google(address: &Address) -> services::Gcs {
-    let mut builder = services::Gcs::default().bucket(&address.host).root(&address.path);
+    let mut builder = services::Gcs::default().bucket(&address.host);
     if let Some(endpoint) = address.get("endpoint") {
         builder = builder.endpoint(endpoint);
     }
@@ -163,9 +194,7 @@ fn google(address: &Address) -> services::Gcs {
 
 fn azure(address: &Address) -> services::Azblob {
     let variable = |name| std::env::var(name).ok();
-    let mut builder = services::Azblob::default()
-        .container(&address.host)
-        .root(&address.path);
+    let mut builder = services::Azblob::default().container(&address.host);
     let account = address.get("account").map(String::from).or(address.user.clone());
     let account = account.or_else(|| variable("AZURE_STORAGE_ACCOUNT_NAME"));
     if let Some(account) = &account {
@@ -197,7 +226,6 @@ fn backblaze(address: &Address) -> Result<services::B2> {
     Ok(services::B2::default()
         .bucket(&address.host)
         .bucket_id(bucket)
-        .root(&address.path)
         .application_key_id(&credential(address.user.as_deref(), "B2_APPLICATION_KEY_ID")?)
         .application_key(&credential(password, "B2_APPLICATION_KEY")?))
 }

@@ -23,6 +23,9 @@ const FULL: [&str; 6] = [
     "no space left",
 ];
 
+/// Bytes of a server's error message at most.
+pub(super) const COMPLAINT_MAX: usize = 500;
+
 /// Codes by which servers report that a signature is of another time.
 const SKEWED: [&str; 2] = ["RequestTimeTooSkewed", "RequestExpired"];
 
@@ -102,6 +105,12 @@ fn own_cause(error: &opendal::Error) -> Option<Cause> {
     None
 }
 
+/// As much of a message as anybody reads.
+fn beginning_of(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(COMPLAINT_MAX));
+    text
+}
+
 impl From<opendal::Error> for Fault {
     fn from(error: opendal::Error) -> Fault {
         use opendal::ErrorKind as Found;
@@ -124,8 +133,10 @@ impl From<opendal::Error> for Fault {
         };
         let cause = match own {
             Some(cause) => cause,
-            None if skewed => Cause::ClockSkew { detail: text },
-            None => Cause::Detail(text),
+            None if skewed => Cause::ClockSkew {
+                detail: beginning_of(text),
+            },
+            None => Cause::Detail(beginning_of(text)),
         };
         // When two create one name at once, a server may ask the loser to try again.
         let passing = error.is_temporary() || kind == ErrorKind::ResourceBusy;

@@ -3,7 +3,8 @@
 //! A transfer may take as long as it needs, but not stand still: one that moved no byte for the time the address
 //! gives is ended, and tried again like any failure that may pass.
 
-use super::fault::{Fault, Outcome, causes};
+use super::fault::{COMPLAINT_MAX, Fault, Outcome, causes};
+use super::pages::Pages;
 use super::retry::MOST;
 use crate::error::{Cause, Error, Operation, Result, UrlFault};
 use crate::remote::address::{Address, invalid};
@@ -11,6 +12,7 @@ use crate::remote::link::Direction::{Download, Upload};
 use crate::remote::link::{Link, Turn};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
+use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use opendal::{Buffer, HttpBody, HttpTransport};
 use std::convert::Infallible;
@@ -25,6 +27,11 @@ use sync_wrapper::SyncStream;
 use tokio::time::Sleep;
 
 const CONNECT: Duration = Duration::from_secs(20);
+/// Of an answer that the library of storages reads whole, bytes: a page of a listing has a thousand names. An object is asked
+/// for in pieces that are shorter.
+const ANSWER_MAX: usize = 64 << 20;
+/// Of one that says why a request failed.
+const REFUSAL_MAX: usize = 64 << 10;
 /// Handed to the socket at once: small enough for rates to be even and for the watch to see movement.
 const PIECE: usize = 64 << 10;
 
@@ -33,6 +40,7 @@ pub(super) struct Http {
     client: reqwest::Client,
     link: Link,
     stall: Duration,
+    scheme: String,
 }
 
 impl Http {
@@ -42,6 +50,8 @@ impl Http {
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("dedup/", env!("CARGO_PKG_VERSION")))
             .pool_max_idle_per_host(MOST)
+            // One that is followed changes what is asked: a DELETE becomes a GET, whose answer says nothing.
+            .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT);
         if let Some(path) = address.get("ca") {
             let certificates = reqwest::Certificate::from_pem_bundle(&file(path)?);
@@ -62,6 +72,7 @@ impl Http {
             client: client.map_err(|e| invalid(UrlFault::Tls { detail: causes(&e) }))?,
             link: link.clone(),
             stall: address.stall()?,
+            scheme: address.scheme.clone(),
         })
     }
 
@@ -82,7 +93,14 @@ impl Http {
             })),
         };
         let sent = watched(request.send(), &moved, self.stall).await?;
-        sent.map_err(|e| failed(&e))
+        let answer = sent.map_err(|e| failed(&e))?;
+        match answer.headers().get(http::header::LOCATION) {
+            Some(to) if answer.status().is_redirection() => {
+                let to = String::from_utf8_lossy(&to.as_bytes()[..to.len().min(COMPLAINT_MAX)]).into_owned();
+                Err(Fault::lasting(ErrorKind::InvalidInput, Cause::Redirected { to }))
+            }
+            _ => Ok(answer),
+        }
     }
 
     /// The answer's bytes as they come.
@@ -103,6 +121,56 @@ impl Http {
             }
         })
     }
+
+    /// The same, of an answer that is no longer than so many bytes.
+    fn up_to(
+        &self,
+        max: usize,
+        response: reqwest::Response,
+    ) -> impl Stream<Item = Outcome<Bytes>> + Send + 'static {
+        self.body(response).scan(max, |left, bytes| {
+            let bytes = bytes.and_then(|bytes| match left.checked_sub(bytes.len()) {
+                Some(rest) => {
+                    *left = rest;
+                    Ok(bytes)
+                }
+                None => Err(Fault::lasting(ErrorKind::InvalidData, Cause::AnswerTooLong)),
+            });
+            std::future::ready(Some(bytes))
+        })
+    }
+
+    async fn whole(&self, response: reqwest::Response) -> Outcome<Vec<u8>> {
+        let mut whole = Vec::new();
+        let mut bytes = std::pin::pin!(self.up_to(ANSWER_MAX, response));
+        while let Some(bytes) = bytes.next().await.transpose()? {
+            whole.extend_from_slice(&bytes);
+        }
+        Ok(whole)
+    }
+}
+
+/// How many bytes of an answer come before those from `offset` on, which were asked for.
+pub(super) fn ahead_of(offset: u64, status: StatusCode, headers: &HeaderMap) -> Outcome<u64> {
+    if status == StatusCode::OK {
+        return Ok(offset);
+    }
+    let said = headers.get(http::header::CONTENT_RANGE);
+    let start = said.and_then(|said| {
+        let range = said.to_str().ok()?.trim().strip_prefix("bytes")?;
+        range.split('-').next()?.trim().parse::<u64>().ok()
+    });
+    match start {
+        // It says so even if it is right by chance, and damage is what a caller would take the bytes for.
+        Some(start) if start != offset => Err(Fault::passing(ErrorKind::InvalidData, Cause::WrongRange)),
+        _ => Ok(0),
+    }
+}
+
+/// Where the range begins that a request asks for.
+fn start_of_range(headers: &HeaderMap) -> Option<u64> {
+    let range = headers.get(http::header::RANGE)?.to_str().ok()?;
+    range.strip_prefix("bytes=")?.split('-').next()?.parse().ok()
 }
 
 fn file(path: &str) -> Result<Vec<u8>> {
@@ -138,6 +206,11 @@ fn failed(error: &reqwest::Error) -> Fault {
     // There is no such host; that no resolver could be reached has another message.
     let is_unknown_host = UNKNOWN_HOST.iter().any(|said| detail.contains(said));
     let cause = match place {
+        Some((host, port)) if is_certificate => Cause::NotTrusted {
+            host: host.to_string(),
+            port,
+            detail,
+        },
         Some((host, port)) => Cause::NotConnected {
             host: host.to_string(),
             port,
@@ -250,26 +323,54 @@ impl HttpTransport for Http {
         let uri = request.uri().clone();
         let is_head = request.method() == http::Method::HEAD;
         let (parts, body) = request.into_parts();
+        let pages = Pages::of(&self.scheme, &parts);
+        let start = start_of_range(&parts.headers);
         let builder = self
             .client
             .request(parts.method, uri.to_string())
             .headers(parts.headers);
         let mut response = self.send(builder, body.to_bytes()).await.map_err(to_library)?;
+        let status = response.status();
+        if let Some(start) = start.filter(|_| status.is_success())
+            && ahead_of(start, status, response.headers()).map_err(to_library)? > 0
+        {
+            return Err(to_library(Fault::lasting(
+                ErrorKind::InvalidData,
+                Cause::WrongRange,
+            )));
+        }
         let length = response.headers().get(http::header::CONTENT_LENGTH);
         let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
-        let mut answer = http::Response::builder().status(response.status()).extension(uri);
+        let mut answer = http::Response::builder().status(status).extension(uri);
         if let Some(headers) = answer.headers_mut() {
             std::mem::swap(headers, response.headers_mut());
         }
-        let stream = self
-            .body(response)
-            .map(|bytes| bytes.map(Buffer::from).map_err(to_library));
-        // The library wants a stream that threads can share; one that only its owner uses is as good.
-        let stream = SyncStream::new(Box::pin(stream));
-        let body = HttpBody::new(stream, length.filter(|_| !is_head));
+        let body = match (status.is_success(), pages) {
+            (true, Some(pages)) => {
+                let page = self.whole(response).await.map_err(to_library)?;
+                let passing = |cause| to_library(Fault::passing(ErrorKind::InvalidData, cause));
+                pages.check(&page).map_err(passing)?;
+                let length = page.len() as u64;
+                let page = futures_util::stream::iter([Ok(Buffer::from(page))]);
+                HttpBody::new(page, Some(length))
+            }
+            (true, None) => to_body(self.up_to(ANSWER_MAX, response), length.filter(|_| !is_head)),
+            // What else it has to say is not read.
+            (false, _) => to_body(self.up_to(REFUSAL_MAX, response).take_while(is_bytes), None),
+        };
         let unusable = |e: http::Error| opendal::Error::new(opendal::ErrorKind::Unexpected, e.to_string());
         answer.body(body).map_err(unusable)
     }
+}
+
+/// The library wants a stream that threads can share; one that only its owner uses is as good.
+fn to_body(stream: impl Stream<Item = Outcome<Bytes>> + Send + 'static, length: Option<u64>) -> HttpBody {
+    let stream = stream.map(|bytes| bytes.map(Buffer::from).map_err(to_library));
+    HttpBody::new(SyncStream::new(Box::pin(stream)), length)
+}
+
+fn is_bytes(bytes: &Outcome<Bytes>) -> std::future::Ready<bool> {
+    std::future::ready(bytes.is_ok())
 }
 
 fn to_library(fault: Fault) -> opendal::Error {

@@ -6,7 +6,7 @@ mod connection;
 
 use self::connection::{Connection, fault};
 use super::fault::{Fault, Outcome};
-use super::listed::Listed;
+use super::listed::{Listed, is_prefix};
 use super::temporary;
 use crate::error::{Cause, Result, UrlFault};
 use crate::remote::address::{Address, invalid};
@@ -18,12 +18,15 @@ use futures_util::{StreamExt, TryStreamExt};
 use parking_lot::Mutex;
 use russh_sftp::client::error::Error as Said;
 use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
 /// Bytes of one request, which every server takes, and requests of one object under way.
 const PIECE: usize = 32 << 10;
 const UNDER_WAY: usize = 64;
+/// Bytes of the names in a folder at most: some million.
+const LISTING_MAX: usize = 1 << 29;
 /// Folders of packs that are listed at a time.
 const LISTED_AT_ONCE: usize = 16;
 const FOLDER_MODE: u32 = 0o700;
@@ -271,7 +274,7 @@ impl Sftp {
             .await?
             .attrs
             .size
-            .unwrap_or(0);
+            .ok_or(Said::UnexpectedPacket)?;
         let end = offset.saturating_add(len).min(size);
         let starts = (offset..end).step_by(PIECE);
         let pieces = starts.map(|start| async move {
@@ -285,6 +288,7 @@ impl Sftp {
                 match read {
                     Err(e) if is(&e, StatusCode::Eof) => break,
                     Ok(data) if data.data.is_empty() => break,
+                    Ok(data) if data.data.len() > rest as usize => return Err(Said::UnexpectedPacket),
                     read => piece.extend_from_slice(&read?.data),
                 }
             }
@@ -308,7 +312,8 @@ impl Sftp {
             Ok(found) if file_type(&found.attrs).is_some_and(|file_type| file_type != REGULAR) => {
                 Err(Fault::lasting(ErrorKind::InvalidData, Cause::NotARegularFile))
             }
-            Ok(found) => Ok(found.attrs.size),
+            // Without a size it is there all the same.
+            Ok(found) => found.attrs.size.map(Some).ok_or_else(no_size),
             Err(e) if is(&e, StatusCode::NoSuchFile) => Ok(None),
             Err(e) => Err(fault(e)),
         }
@@ -352,8 +357,10 @@ impl Sftp {
         }
         let prefixes = members
             .into_iter()
-            .filter(|(name, attributes)| attributes.is_dir() && name.len() == 2);
-        let folders = prefixes.map(|(name, _)| format!("{folder}/{name}"));
+            .filter(|(name, attributes)| attributes.is_dir() && is_prefix(name))
+            .map(|(name, _)| name);
+        let prefixes: BTreeSet<String> = prefixes.collect();
+        let folders = prefixes.into_iter().map(|name| format!("{folder}/{name}"));
         let listings = folders.map(|folder| async move {
             let members = self.members(connection, &folder).await?;
             Ok::<_, Fault>((folder, members))
@@ -377,10 +384,18 @@ impl Sftp {
             }
             opened => opened.map_err(fault)?.handle,
         };
-        let mut members = Vec::new();
+        let (mut members, mut length) = (Vec::new(), 0);
         loop {
             match connection.ask(|sftp| sftp.readdir(handle.as_str())).await {
-                Ok(names) => members.extend(names.files.into_iter().map(|file| (file.filename, file.attrs))),
+                // A server that has no more names says so.
+                Ok(names) if names.files.is_empty() => return Err(fault(Said::UnexpectedPacket)),
+                Ok(_) if length > LISTING_MAX => {
+                    return Err(Fault::lasting(ErrorKind::InvalidData, Cause::AnswerTooLong));
+                }
+                Ok(names) => {
+                    length += names.files.iter().map(|file| file.filename.len()).sum::<usize>();
+                    members.extend(names.files.into_iter().map(|file| (file.filename, file.attrs)));
+                }
                 Err(e) if is(&e, StatusCode::Eof) => break,
                 Err(e) => return Err(fault(e)),
             }
@@ -414,6 +429,10 @@ impl Sftp {
             removed => removed.map(|_| true).map_err(fault),
         }
     }
+}
+
+fn no_size() -> Fault {
+    Fault::lasting(ErrorKind::InvalidData, Cause::NoLength)
 }
 
 fn is(said: &Said, code: StatusCode) -> bool {

@@ -1,19 +1,20 @@
 //! WebDAV, as RFC 4918 has it: bytes go to a random name in `tmp/` and are then moved with `Overwrite: F`, which never
 //! replaces (I-2). A server may lock what others are moving there: then it reports that, and the move is tried again.
 
-use super::fault::{Fault, Outcome, says_full};
-use super::http::Http;
-use super::listed::Listed;
+use super::fault::{COMPLAINT_MAX, Fault, Outcome, says_full};
+use super::http::{Http, ahead_of};
+use super::listed::{Listed, is_prefix};
 use super::temporary;
 use crate::error::{Cause, Result};
 use crate::remote::address::Address;
 use crate::remote::link::Link;
-use crate::remote::multistatus::{self, Member};
+use crate::remote::multistatus::{self, ListingFlaw, Member};
 use crate::remote::{Kind, ObjectName};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, Response, StatusCode};
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::pin::pin;
 use zeroize::Zeroizing;
@@ -28,8 +29,6 @@ const PATH: AsciiSet = NON_ALPHANUMERIC
 const LISTED_AT_ONCE: usize = 8;
 /// Of one listing: some million entries.
 const LISTING_MAX: usize = 1 << 30;
-/// Bytes of a server's error message at most.
-const COMPLAINT_MAX: usize = 500;
 const PROPERTIES: &str = r#"<?xml version="1.0" encoding="utf-8"?><propfind xmlns="DAV:"><prop><resourcetype/><getcontentlength/></prop></propfind>"#;
 
 pub(super) struct WebDav {
@@ -179,9 +178,8 @@ impl WebDav {
         if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE {
             return Ok(());
         }
-        let whole = answer.status() == StatusCode::OK;
         let answer = expect(answer, &[StatusCode::OK, StatusCode::PARTIAL_CONTENT], &self.http).await?;
-        let (mut skip, mut left) = (if whole { offset } else { 0 }, len);
+        let (mut skip, mut left) = (ahead_of(offset, answer.status(), answer.headers())?, len);
         let mut body = pin!(self.http.body(answer));
         while let Some(mut bytes) = body.next().await.transpose()? {
             let skipped = bytes.len().min(usize::try_from(skip).unwrap_or(usize::MAX));
@@ -219,8 +217,10 @@ impl WebDav {
         let members = self.members(folder).await?;
         let prefixes = members
             .into_iter()
-            .filter(|member| member.size.is_none() && member.name.len() == 2);
-        let folders = prefixes.map(|member| format!("{folder}/{}", member.name));
+            .filter(|member| member.size.is_none() && is_prefix(&member.name))
+            .map(|member| member.name);
+        let prefixes: BTreeSet<String> = prefixes.collect();
+        let folders = prefixes.into_iter().map(|name| format!("{folder}/{name}"));
         let listings = folders.map(|folder| async move {
             let members = self.members(&folder).await?;
             Ok::<_, Fault>((folder, members))
@@ -246,9 +246,15 @@ impl WebDav {
         }
         let answer = expect(answer, &[StatusCode::MULTI_STATUS], &self.http).await?;
         let text = self.text(answer, LISTING_MAX).await?;
-        let mut members = multistatus::parse(&text).map_err(|e| {
-            let detail = e.to_string();
-            Fault::lasting(ErrorKind::InvalidData, Cause::ListingUnparsable { detail })
+        // A server that died while it answered may give a whole answer next time.
+        let mut members = multistatus::parse(&text).map_err(|flaw| {
+            let cause = match flaw {
+                ListingFlaw::Syntax(e) => Cause::ListingUnparsable {
+                    detail: e.to_string(),
+                },
+                ListingFlaw::Incomplete => Cause::ListingIncomplete,
+            };
+            Fault::passing(ErrorKind::InvalidData, cause)
         })?;
         // The folder is among its own members.
         let own = folder.rsplit('/').next().unwrap_or_default();

@@ -60,6 +60,7 @@ impl Connection {
         let gone = Arc::new(Notify::new());
         let mut session = RawSftpSession::new(Watched {
             pipe: tokio::io::join(output, input),
+            packets: Packets::default(),
             gone: gone.clone(),
         });
         session.set_timeout(stall.as_secs());
@@ -140,22 +141,65 @@ impl Connection {
     }
 }
 
+/// Longest packet that is taken, bytes: the library makes room for as much as a packet says. OpenSSH's are shorter.
+const PACKET_MAX: u32 = 1 << 20;
+
+/// Where the packets of a stream begin.
+#[derive(Default)]
+struct Packets {
+    /// What was read of the length that a packet begins with.
+    length: Vec<u8>,
+    /// How much of the packet is left.
+    left: usize,
+}
+
+impl Packets {
+    /// Goes on over these bytes. False if a packet is too long.
+    fn pass(&mut self, mut bytes: &[u8]) -> bool {
+        while !bytes.is_empty() {
+            if self.left > 0 {
+                let passed = self.left.min(bytes.len());
+                self.left -= passed;
+                bytes = &bytes[passed..];
+                continue;
+            }
+            let (length, rest) = bytes.split_at(bytes.len().min(4 - self.length.len()));
+            self.length.extend_from_slice(length);
+            bytes = rest;
+            if let Ok(length) = <[u8; 4]>::try_from(self.length.as_slice()) {
+                let length = u32::from_be_bytes(length);
+                if length > PACKET_MAX {
+                    return false;
+                }
+                self.left = length as usize;
+                self.length.clear();
+            }
+        }
+        true
+    }
+}
+
 /// The pipes to and from `ssh`; signals when it has closed them.
 struct Watched<P> {
     pipe: P,
+    packets: Packets,
     gone: Arc<Notify>,
 }
 
 impl<P: AsyncRead + Unpin> AsyncRead for Watched<P> {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let watched = self.get_mut();
         let before = buffer.filled().len();
-        let read = std::task::ready!(Pin::new(&mut self.pipe).poll_read(context, buffer));
+        let mut read = std::task::ready!(Pin::new(&mut watched.pipe).poll_read(context, buffer));
+        if !watched.packets.pass(&buffer.filled()[before..]) {
+            read = Err(ErrorKind::InvalidData.into());
+        }
         if read.is_err() || buffer.filled().len() == before {
-            self.gone.notify_one();
+            watched.gone.notify_one();
         }
         Poll::Ready(read)
     }
@@ -271,5 +315,25 @@ pub(super) fn fault(said: Said) -> Fault {
         Said::Timeout => Fault::passing(ErrorKind::TimedOut, cause),
         Said::IO(_) | Said::UnexpectedBehavior(_) => Fault::passing(ErrorKind::ConnectionAborted, cause),
         Said::Limited(_) | Said::UnexpectedPacket => Fault::lasting(ErrorKind::InvalidData, cause),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_are_bounded() {
+        let packet = |length: u32, bytes: usize| [&length.to_be_bytes()[..], &vec![0xff; bytes]].concat();
+        let stream = [packet(5, 5), packet(0, 0), packet(3000, 3000), packet(1, 1)].concat();
+        // However the stream is cut.
+        for step in [1, 2, 3, 5, 7, 100, stream.len()] {
+            let mut packets = Packets::default();
+            assert!(stream.chunks(step).all(|bytes| packets.pass(bytes)), "{step}");
+            assert!(packets.pass(&packet(PACKET_MAX, 10)), "{step}");
+            let mut packets = Packets::default();
+            let stream = [stream.clone(), packet(PACKET_MAX + 1, 10)].concat();
+            assert!(!stream.chunks(step).all(|bytes| packets.pass(bytes)), "{step}");
+        }
     }
 }

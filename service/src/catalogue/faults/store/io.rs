@@ -38,10 +38,14 @@ fn cause(lang: Lang, cause: &Cause) -> String {
         Cause::NoLength => no_length(lang),
         Cause::AnswerTooLong => answer_too_long(lang),
         Cause::ListingUnparsable { detail } => listing_unparsable(lang, detail),
+        Cause::ListingIncomplete => listing_incomplete(lang),
+        Cause::WrongRange => wrong_range(lang),
+        Cause::Redirected { to } => redirected(lang, to),
         Cause::Answered { status, detail } => answered(lang, status, detail),
         Cause::ConnectionClosed => connection_closed(lang),
         Cause::Stalled { seconds } => stalled(lang, *seconds),
         Cause::NotConnected { host, port, detail } => not_connected(lang, host, *port, detail),
+        Cause::NotTrusted { host, port, detail } => not_trusted(lang, host, *port, detail),
         Cause::ClockSkew { detail } => clock_skew(lang, detail),
         Cause::Retried { tries, seconds, last } => retried(lang, *tries, *seconds, &io_error(lang, last)),
         Cause::NetworkThreads(why) => network_threads(lang, why),
@@ -174,6 +178,30 @@ fn listing_unparsable(lang: Lang, detail: &str) -> String {
     )
 }
 
+fn listing_incomplete(lang: Lang) -> String {
+    say!(
+        lang,
+        "the server's listing is incomplete, or is none",
+        "サーバーの一覧が途中で切れているか、一覧ではありません"
+    )
+}
+
+fn wrong_range(lang: Lang) -> String {
+    say!(
+        lang,
+        "the server sent another part than the one that was asked for",
+        "サーバーが要求とは別の範囲を返しました"
+    )
+}
+
+fn redirected(lang: Lang, to: &str) -> String {
+    say!(
+        lang,
+        "the server redirects to {to}, which is not followed: use the address that it leads to in the URL",
+        "サーバーが {to} へ転送しようとしました。転送には従いません。転送先のアドレスを URL に指定してください"
+    )
+}
+
 fn stalled(lang: Lang, seconds: u64) -> String {
     say!(
         lang,
@@ -187,6 +215,14 @@ fn not_connected(lang: Lang, host: &str, port: u16, detail: &str) -> String {
         lang,
         "connect to {host}:{port}: {detail}",
         "{host}:{port} に接続できません: {detail}"
+    )
+}
+
+fn not_trusted(lang: Lang, host: &str, port: u16, detail: &str) -> String {
+    say!(
+        lang,
+        "{host}:{port} is not trusted: {detail}",
+        "{host}:{port} を信頼できません: {detail}"
     )
 }
 

@@ -28,7 +28,7 @@ fn causes() {
     let all = every!(
         Cause;
         NotInstalled, StarterEnded, NotARegularFile, BrokenLink, SyncFailed, StagingVolatile, StagedRemoved, Exists,
-        ServerFull, FolderMissing, NoLength, AnswerTooLong, ConnectionClosed, Interrupted, Crashed;
+        ServerFull, FolderMissing, NoLength, AnswerTooLong, ListingIncomplete, WrongRange, ConnectionClosed, Interrupted, Crashed;
         // In the words of others.
         Cause::Detail(_) => Cause::Program { program: "x", said: Box::new(Cause::NotInstalled) },
         Cause::Foreign(_) => foreign(Obstacle::Itself),
@@ -37,9 +37,11 @@ fn causes() {
         Cause::NotReady { .. } => Cause::NotReady { program: "x" },
         Cause::Program { .. } => Cause::Program { program: "x", said: Box::new(Cause::Crashed) },
         Cause::ListingUnparsable { .. } => Cause::ListingUnparsable { detail: x() },
+        Cause::Redirected { .. } => Cause::Redirected { to: x() },
         Cause::Answered { .. } => Cause::Answered { status: x(), detail: x() },
         Cause::Stalled { .. } => Cause::Stalled { seconds: 5 },
         Cause::NotConnected { .. } => Cause::NotConnected { host: x(), port: 5, detail: x() },
+        Cause::NotTrusted { .. } => Cause::NotTrusted { host: x(), port: 5, detail: x() },
         Cause::ClockSkew { .. } => Cause::ClockSkew { detail: x() },
         Cause::Retried { .. } => Cause::Retried { tries: 5, seconds: 5, last: io() },
         Cause::NetworkThreads(_) => Cause::NetworkThreads(Box::new(Cause::Crashed)),
