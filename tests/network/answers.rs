@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// Bytes that an endless answer is made of.
 const MUCH: usize = 1 << 20;
+/// No page follows.
+const ONLY: &str = "<IsTruncated>false</IsTruncated>";
 const SOON: Duration = Duration::from_secs(30);
 
 fn s3(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Arc<dyn Remote> {
@@ -68,7 +70,7 @@ fn listings_of_object_stores_that_are_none() {
         assert_eq!(cause(listed(&*remote, Kind::Snapshot)), Cause::ListingIncomplete);
         assert!(began.elapsed() < SOON);
     }
-    let whole = page(&[&format!("backup/{}", snapshot(1))], "");
+    let whole = page(&[&format!("backup/{}", snapshot(1))], ONLY);
     let cut = whole[..whole.len() - 5].to_string();
     let remote = s3(move |_| Answer::new("200 OK", &cut));
     assert_eq!(cause(listed(&*remote, Kind::Snapshot)), Cause::ListingIncomplete);
@@ -92,7 +94,7 @@ fn keys_that_were_not_asked_for() {
         format!("others/{}", snapshot(2)),
     );
     let keys = [&ours, "a", "/", "", "é", "back", "backup", &others, &ours];
-    let answer = page(&keys, "");
+    let answer = page(&keys, ONLY);
     // One name that is listed twice is the remote's own matter: see below.
     let answer = answer.replacen(&format!("<Key>{ours}"), "<Key>backup/snapshots/x", 1);
     let remote = s3(move |_| Answer::new("200 OK", &answer));
@@ -102,7 +104,7 @@ fn keys_that_were_not_asked_for() {
 #[test]
 fn a_name_that_is_listed_twice_is_one_object() {
     let [first, again] = [1, 2].map(|number| format!("backup/{}", snapshot(number)));
-    let answer = page(&[&first, &again, &again], "");
+    let answer = page(&[&first, &again, &again], ONLY);
     let remote = s3(move |_| Answer::new("200 OK", &answer));
     let ids = remote::ids(&*remote, Kind::Snapshot, SessionId::from_hex).unwrap();
     assert_eq!(ids, [id(1), id(2)]);
@@ -147,8 +149,12 @@ fn other_ranges_than_were_asked_for() {
         let read = remote.read(&ObjectName::config(), 4, 5, &mut out);
         assert_eq!(cause(read), Cause::WrongRange);
     }
-    let ignoring = |_: &str| Answer::new("200 OK", "abcdefghi");
+    // With the status of the whole, and what it is a part of.
+    let some = s3(|_| Answer::with("200 OK", &["content-range: bytes 4-6/9"], "efg"));
     let mut out = Vec::new();
+    some.read(&ObjectName::config(), 4, 3, &mut out).unwrap();
+    assert_eq!(out, b"efg");
+    let ignoring = |_: &str| Answer::new("200 OK", "abcdefghi");
     let read = s3(ignoring).read(&ObjectName::config(), 4, 3, &mut out);
     assert_eq!(cause(read), Cause::WrongRange);
     webdav(ignoring)

@@ -31,6 +31,8 @@ use std::time::{Duration, Instant};
 
 /// Longest start of a server on a busy machine.
 const START: Duration = Duration::from_secs(60);
+/// How servers say that they could not have their port.
+const TAKEN: &str = "address already in use";
 
 /// A program that `scripts/servers.sh` installs. If it is missing the test is skipped, with a message.
 pub fn program(name: &str, test: &str) -> Option<PathBuf> {
@@ -94,10 +96,21 @@ impl Drop for Process {
 /// Waits until something listens.
 #[track_caller]
 pub fn wait_for(port: u16, log: &Path) {
+    assert!(listens(port, log), "no server at {port}:\n{}", said(log));
+}
+
+/// The same; false if it does not, for example because somebody else was quicker to take a port.
+fn listens(port: u16, log: &Path) -> bool {
     let (address, started) = (SocketAddr::from(([127, 0, 0, 1], port)), Instant::now());
     while TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err() {
-        let said = || std::fs::read_to_string(log).unwrap_or_default();
-        assert!(started.elapsed() < START, "no server at {port}:\n{}", said());
+        if started.elapsed() > START || said(log).contains(TAKEN) {
+            return false;
+        }
         std::thread::sleep(Duration::from_millis(50));
     }
+    true
+}
+
+fn said(log: &Path) -> String {
+    std::fs::read_to_string(log).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! SeaweedFS with its S3 gateway: master, volume server, filer and gateway in one process.
 
-use super::{Process, ports, program, wait_for};
+use super::{Process, listens, ports, program, said};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -30,7 +30,12 @@ impl Seaweed {
         };
         server.allow(&["Admin", "Read", "Write", "List", "Tagging"]);
         std::fs::create_dir(server.dir.path().join("data")).unwrap();
-        server.resume();
+        // Between looking for free ports and listening there, another test may take one.
+        let is_up = (0..5).any(|_| {
+            (server.process, server.ports) = (None, ports());
+            server.is_up()
+        });
+        assert!(is_up, "no server:\n{}", said(&server.log()));
         make_bucket(&server.weed, [server.ports[0], server.ports[1]]);
         Some(server)
     }
@@ -47,8 +52,17 @@ impl Seaweed {
 
     /// Starts it again on the same ports, with the data it had.
     pub fn resume(&mut self) {
-        let dir = self.dir.path();
-        let log = dir.join("log");
+        assert!(self.is_up(), "no server:\n{}", said(&self.log()));
+    }
+
+    fn log(&self) -> PathBuf {
+        self.dir.path().join("log")
+    }
+
+    fn is_up(&mut self) -> bool {
+        let (dir, log) = (self.dir.path(), self.log());
+        // What an earlier one said is of no interest any more.
+        let _ = std::fs::remove_file(&log);
         let options = [
             "master.port",
             "master.port.grpc",
@@ -80,7 +94,7 @@ impl Seaweed {
         command.arg(format!("-dir={}", dir.join("data").display()));
         command.arg(format!("-s3.config={}", dir.join("s3.json").display()));
         self.process = Some(Process::start(&command, &log));
-        wait_for(self.ports[6], &log);
+        listens(self.ports[6], &log)
     }
 
     /// A URL with an empty prefix each time, and with credentials.

@@ -38,8 +38,10 @@ impl Pages {
     /// Whether this is a whole page, and says where the next one begins if there is one.
     pub fn check(self, page: &[u8]) -> Result<(), Cause> {
         let is_whole = match self {
-            Pages::S3 => outline(page)
-                .is_ok_and(|page| page.root == "ListBucketResult" && (!page.is_truncated || page.names_next)),
+            Pages::S3 => outline(page).is_ok_and(|page| {
+                let ends = page.is_truncated == Some(false);
+                page.root == "ListBucketResult" && (ends || page.names_next)
+            }),
             Pages::Azure => {
                 outline(page).is_ok_and(|page| page.root == "EnumerationResults" && page.has_next)
             }
@@ -56,8 +58,8 @@ impl Pages {
 #[derive(Default)]
 struct Outline {
     root: String,
-    /// Pages follow, by S3.
-    is_truncated: bool,
+    /// Whether pages follow, by S3.
+    is_truncated: Option<bool>,
     /// It says where, by S3.
     names_next: bool,
     /// It says whether, by Azure: empty on the last page.
@@ -84,7 +86,7 @@ fn outline(page: &[u8]) -> Result<Outline, quick_xml::Error> {
                 found.has_next |= empty.local_name().as_ref() == "NextMarker";
             }
             Event::Text(text) if path.len() == 2 => match path.last().map(String::as_str) {
-                Some("IsTruncated") => found.is_truncated = text.trim() == "true",
+                Some("IsTruncated") => found.is_truncated = text.trim().parse().ok(),
                 Some("NextContinuationToken") => found.names_next |= !text.trim().is_empty(),
                 _ => {}
             },
@@ -116,7 +118,6 @@ mod tests {
                 Pages::S3,
                 "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>",
             ),
-            (Pages::S3, "<ListBucketResult></ListBucketResult>"),
             (Pages::Azure, AZURE),
             (
                 Pages::Azure,
@@ -136,6 +137,7 @@ mod tests {
                 Pages::S3,
                 "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
             ),
+            (Pages::S3, "<ListBucketResult></ListBucketResult>"),
             (Pages::S3, ""),
             (Pages::S3, "{}"),
             (Pages::Azure, "<Error/>"),

@@ -167,6 +167,7 @@ impl Packets {
             self.length.extend_from_slice(length);
             bytes = rest;
             if let Ok(length) = <[u8; 4]>::try_from(self.length.as_slice()) {
+                #[allow(clippy::big_endian_bytes)] // of the protocol
                 let length = u32::from_be_bytes(length);
                 if length > PACKET_MAX {
                     return false;
@@ -323,6 +324,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(clippy::big_endian_bytes)] // of the protocol
     fn packets_are_bounded() {
         let packet = |length: u32, bytes: usize| [&length.to_be_bytes()[..], &vec![0xff; bytes]].concat();
         let stream = [packet(5, 5), packet(0, 0), packet(3000, 3000), packet(1, 1)].concat();
