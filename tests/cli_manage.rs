@@ -269,3 +269,12 @@ fn changes_between_two() {
     let none = home.ends(1, &["find", "new", "--newest", "2020-01-01"]);
     assert_eq!(none.says(&["'new'"]).out, "");
 }
+
+#[test]
+fn the_storage_was_tried_when_the_repository_was_made() {
+    let home = Home::new(env!("CARGO_BIN_EXE_dedup-under-test"));
+    home.init();
+    let stats = home.ok(&["stats", "--json"]).summary();
+    assert!(stats["storage_tried"].is_number(), "{stats}");
+    assert_eq!(stats["storage_weaknesses"], serde_json::json!([]));
+}

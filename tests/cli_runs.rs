@@ -362,9 +362,53 @@ fn a_source_that_lost_nearly_everything() {
         (&json!("incomplete"), &json!("bad settings"))
     );
     assert_eq!(home.snapshots().len(), 2, "it is saved all the same");
+    // Until somebody says that it is meant, the next run is no better.
+    home.ends(3, &["run", "docs"])
+        .says(&["33 files", "--allow-empty"]);
+    home.ok(&["run", "docs", "--allow-empty"]);
+    home.ok(&["run", "docs"]);
+    home.ends(2, &["run", "--due", "--allow-empty"]);
     // Emptied, as a disk is that is not mounted.
     fs::remove_dir_all(home.path("docs")).unwrap();
     fs::create_dir(home.path("docs")).unwrap();
+    home.ends(3, &["run", "docs"]);
+    assert_eq!(history(&home)[0]["reason"], "bad settings");
+}
+
+/// "Several" helps nobody to find the one thing that is wrong.
+#[test]
+fn one_reason_is_the_reason_of_the_whole() {
+    let home = home(&set(""));
+    let away = home.text("away");
+    home.ok(&["remote", "add", "away", &away, "--like", "main"]);
+    let settings = home.path(".config/dedup/dedup.toml");
+    let text = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, text.replace("['main']", "['main', 'away']")).unwrap();
+    home.ok(&["run", "docs"]);
+    fs::rename(&away, home.path("unplugged")).unwrap();
+    home.write("docs/letter", "another");
+    let run = home.ends(3, &["run", "docs"]);
+    assert!(run.out.contains("incomplete (no repository)"), "{}", run.out);
+    let row = &history(&home)[0];
+    assert_eq!(row["reason"], "no repository");
+    let there = &row["destinations"][1];
+    assert_eq!(
+        (&there["name"], &there["reason"]),
+        (&json!("away"), &json!("no repository"))
+    );
+    let message = there["message"].as_str().unwrap();
+    assert!(message.contains("no repository at"), "{message}");
+    let told = home.ok(&["history", "latest"]).out;
+    assert!(told.contains("away: ") && told.contains(message), "{told}");
+    assert!(
+        home.ok(&["--lang", "ja", "history", "latest"])
+            .out
+            .contains("away: ")
+    );
+    fs::rename(home.path("unplugged"), &away).unwrap();
+    home.ok(&["run", "docs"]);
+    // No source at all is a reason, too.
+    fs::rename(home.path("docs"), home.path("elsewhere")).unwrap();
     home.ends(3, &["run", "docs"]);
     assert_eq!(history(&home)[0]["reason"], "bad settings");
 }

@@ -118,7 +118,11 @@ impl Face for Terminal {
             Notice::Listing(problem) if json => json::line(&json::problem(problem, "list")),
             Notice::Warning { during, warning } if json => json::line(&json::warning(warning, during)),
             Notice::PartFailed(failure) => crate::exit::line(failure, lang, json),
-            Notice::RestoringFrom(_) | Notice::OlderSnapshot { .. } if !self.talks() => return,
+            Notice::RestoringFrom(_) | Notice::OlderSnapshot { .. } | Notice::OtherSources { .. }
+                if !self.talks() =>
+            {
+                return;
+            }
             Notice::PruneCosts(planned) => retention::costs(lang, planned).join("\n"),
             notice => format!("dedup: {}", notice_text(lang, notice)),
         };

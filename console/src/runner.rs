@@ -20,6 +20,7 @@ pub fn back_up(app: &Arc<App>, set: &str) -> Result<(), Failure> {
         which: WhichSets::Named(vec![set.to_string()]),
         wait: false,
         dry_run: false,
+        allow_empty: false,
     };
     spawn(app, What::Set(set.to_string()), cancel, move |face| {
         let mut failure = None;

@@ -5,12 +5,12 @@
 //! was seen not to, nothing is collected unless the caller guarantees that no one writes in the meantime.
 
 use crate::error::{Error, Refusal, Result};
-use crate::repo::{Repo, state_of, write_replacing};
-use crate::run::RunContext;
+use crate::repo::{Repo, write_replacing};
+use crate::run::{LocalDirs, RunContext};
 use chunkstore::object::{cbor, from_cbor};
 use chunkstore::remote::{self, Probe, Remote};
 use minicbor::{Decode, Encode};
-use std::path::Path;
+use std::path::PathBuf;
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Storage {
@@ -78,30 +78,35 @@ impl Storage {
         self.exclusive_create && self.read_after_write && self.list_after_write
     }
 
-    fn note(&self, state: &Path) -> Result<()> {
-        write_replacing(&state.join("storage"), &cbor(self))
+    fn note(&self, dirs: &LocalDirs) -> Result<()> {
+        write_replacing(&file(dirs, &self.place), &cbor(self))
     }
+}
+
+/// By the place and not by the repository: it is known before the repository is opened.
+fn file(dirs: &LocalDirs, place: &[u8; 32]) -> PathBuf {
+    dirs.state.join("storage").join(hex::encode(&place[..16]))
 }
 
 fn place(remote: &dyn Remote) -> [u8; 32] {
     *blake3::hash(remote.location().as_bytes()).as_bytes()
 }
 
-/// Tries out the storage of the new repository `id` at `location`, and notes what was seen. Writes there, and removes
-/// what it wrote.
-pub fn try_out(location: &str, folder: &str, run: &RunContext) -> Result<Storage> {
+/// Tries out the storage of the new repository at `location`, and notes what was seen. Writes there, and removes what it
+/// wrote.
+pub fn try_out(location: &str, run: &RunContext) -> Result<Storage> {
     let remote = run.storage(location)?;
     let storage = Storage::of(&remote::probe(&*remote)?, &*remote, run.now_secs());
-    storage.note(&state_of(&run.dirs, folder))?;
+    storage.note(&run.dirs)?;
     Ok(storage)
 }
 
 impl Repo {
     /// What this machine has noted; `None` where it never tried.
     pub fn storage(&self) -> Option<Storage> {
-        let bytes = std::fs::read(self.state().join("storage")).ok()?;
-        let noted: Storage = from_cbor(&bytes)?;
-        (noted.place == place(self.store.remote())).then_some(noted)
+        let place = place(self.store.remote());
+        let bytes = std::fs::read(file(&self.run().dirs, &place)).ok()?;
+        from_cbor(&bytes).filter(|noted: &Storage| noted.place == place)
     }
 
     /// Refuses a collection that others could be harmed by. Storage on a network that was never tried is tried now.
@@ -110,7 +115,7 @@ impl Repo {
         let storage = match self.storage() {
             None if remote.is_high_latency() => {
                 let storage = Storage::of(&remote::probe(remote)?, remote, self.run().now_secs());
-                storage.note(self.state())?;
+                storage.note(&self.run().dirs)?;
                 Some(storage)
             }
             noted => noted,

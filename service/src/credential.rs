@@ -58,7 +58,7 @@ fn run(line: &OsStr) -> Result<Hidden, Failure> {
     let status = child.wait().map_err(|e| failed(e.into()))?;
     let text = text.map_err(failed)?;
     if !status.success() {
-        return Err(failed(Unfit::Ended(status.to_string())));
+        return Err(failed(Unfit::Ended(status)));
     }
     first_line(&text).ok_or_else(|| failed(Unfit::PrintedNothing))
 }

@@ -23,6 +23,20 @@ impl Failure {
         self.cause.text(lang)
     }
 
+    /// Why a job that ends with it is incomplete: also where its status is that of something done in part.
+    pub fn reason(&self) -> Option<&'static str> {
+        let mut cause = &self.cause;
+        loop {
+            match cause {
+                Cause::Of { cause: inner, .. } | Cause::Followed { cause: inner, .. } => cause = inner,
+                Cause::Engine { error } if matches!(**error, Error::NoSource(_)) => {
+                    return Status::BadSettings.reason();
+                }
+                _ => return self.status.reason(),
+            }
+        }
+    }
+
     /// The same for programs, whose language is English.
     pub fn message(&self) -> String {
         self.text(Lang::En)

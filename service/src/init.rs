@@ -77,7 +77,7 @@ fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
         // The repository is made, and the phrase opens it: that somebody has it is only what `doctor` says.
         let _ = confirm_phrase(context, &location, &keys);
     }
-    warn_of_weak_storage(context, &location.url, &id.to_hex(), "init", face);
+    warn_of_weak_storage(context, &location.url, "init", face);
     Ok(Report {
         id,
         location,
@@ -116,14 +116,8 @@ fn wants_phrase(request: &Request, face: &dyn Face) -> bool {
     request.recovery_phrase
 }
 
-/// Tries the storage of a new replica out, whose local folders are called `folder`.
-pub(crate) fn warn_of_weak_storage(
-    context: &Context,
-    url: &str,
-    folder: &str,
-    during: &'static str,
-    face: &dyn Face,
-) {
+/// Tries the storage of a new replica out.
+pub(crate) fn warn_of_weak_storage(context: &Context, url: &str, during: &'static str, face: &dyn Face) {
     let warn = |warning: SetupWarning| {
         face.notice(&Notice::Warning {
             during,
@@ -131,7 +125,7 @@ pub(crate) fn warn_of_weak_storage(
         });
     };
     let run = context.run();
-    let tried = run.and_then(|run| Ok(storage::try_out(url, folder, &run)?));
+    let tried = run.and_then(|run| Ok(storage::try_out(url, &run)?));
     match tried {
         Ok(storage) => {
             for weakness in storage.weaknesses() {

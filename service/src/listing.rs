@@ -18,7 +18,7 @@ use engine::repo::{Repo, Survey};
 use engine::select::{self, Filter, Wanted};
 use engine::{Error, SessionId};
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 pub struct Listing {
     /// Oldest first.
@@ -150,6 +150,8 @@ pub struct Chosen {
     pub status: Status,
     /// It is not what `latest` means.
     pub is_older: bool,
+    /// Sources of which there are snapshots, too, where nobody said which snapshot is meant.
+    pub other_sources: u64,
 }
 
 impl Chosen {
@@ -158,6 +160,14 @@ impl Chosen {
         if self.is_older && !spec.is_named {
             let (short, time) = (&self.short, &self.time);
             face.notice(&Notice::OlderSnapshot { short, time });
+        }
+    }
+
+    /// Says that it is not all there is.
+    pub fn tell_others(&self, face: &dyn Face) {
+        if self.other_sources > 0 {
+            let sources = self.other_sources;
+            face.notice(&Notice::OtherSources { sources });
         }
     }
 }
@@ -222,7 +232,16 @@ fn chosen(id: SessionId, manifest: Manifest, status: Status, is_older: bool) -> 
         manifest,
         status,
         is_older,
+        other_sources: 0,
     }
+}
+
+/// How many other machines' or lists of sources there are snapshots of.
+fn other_sources(facts: &[SnapshotInfo], filter: &Filter, chosen: SessionId) -> u64 {
+    let sources = |one: &SnapshotInfo| (one.host.clone(), one.paths.clone());
+    let chosen = facts.iter().find(|one| one.id == chosen).map(sources);
+    let all: BTreeSet<_> = filter.matching(facts).into_iter().map(sources).collect();
+    all.iter().filter(|one| Some(*one) != chosen.as_ref()).count() as u64
 }
 
 /// The generation that a command is about: the one that was named, or else the newest that holds all the paths.
@@ -233,8 +252,17 @@ pub fn choose_for(
     among: &Among,
     face: &dyn Face,
 ) -> Result<Chosen, Failure> {
-    if spec.is_named || spec.paths.is_empty() {
+    if spec.is_named {
         return choose(context, repo, &spec.snapshot, among, face);
+    }
+    if spec.paths.is_empty() {
+        let mut all = read_outlines(context, repo, face)?;
+        let chosen = choose_of(&mut all, repo, &spec.snapshot, among, face)?;
+        let other_sources = other_sources(&all.facts, &among.filter, chosen.id);
+        return Ok(Chosen {
+            other_sources,
+            ..chosen
+        });
     }
     let paths = spec.paths.iter().map(|path| absolute(path));
     let paths = paths.collect::<Result<Vec<_>, _>>()?;

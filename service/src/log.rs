@@ -113,7 +113,7 @@ impl Log {
             Notice::WrongPassword | Notice::NoKeyFile(_) | Notice::RestoringFrom(_) => {
                 crate::catalogue::notice(Lang::En, notice)
             }
-            Notice::OlderSnapshot { .. } | Notice::PruneCosts(_) => return,
+            Notice::OlderSnapshot { .. } | Notice::OtherSources { .. } | Notice::PruneCosts(_) => return,
         };
         self.add(
             LogLevel::Warning,

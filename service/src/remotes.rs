@@ -64,8 +64,7 @@ pub fn add(context: &Context, request: &AddRequest, face: &dyn Face) -> Result<A
         let _ = replicate::note_place(&first, &resolve::absolute(&like.url)?);
         match first.make_replica(&url)? {
             Made::New => {
-                let folder = first.open_replica(&url)?.store.folder();
-                warn_of_weak_storage(context, &url, &folder, "remote add", face);
+                warn_of_weak_storage(context, &url, "remote add", face);
                 Found::NewReplica
             }
             Made::Before => Found::Replica,

@@ -39,16 +39,7 @@ pub struct ReplicaReport {
 
 impl ReplicaReport {
     fn row(&self) -> DestinationRow {
-        let status = self
-            .failure
-            .as_ref()
-            .map_or(Status::Completed, |failure| failure.status);
-        DestinationRow {
-            name: self.name.clone(),
-            status: status.word().to_string(),
-            reason: status.reason().map(String::from),
-            behind: self.done.behind,
-        }
+        DestinationRow::of(&self.name, self.done.behind, self.failure.as_ref())
     }
 }
 

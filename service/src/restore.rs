@@ -88,6 +88,7 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
 fn perform(context: &Context, request: &Request, target: &Path, face: &dyn Face) -> Result<Report, Failure> {
     let mut options = options(request, target)?;
     let (repo, snapshot) = nearest(context, request, face)?;
+    snapshot.tell_others(face);
     if request.target == RestorePlace::Original {
         place::check_original(&snapshot.manifest)?;
     }

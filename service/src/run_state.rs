@@ -49,6 +49,9 @@ pub struct SetState {
     pub last: Option<HistoryRow>,
     #[serde(default, with = "moment::optional")]
     pub last_success: Option<Timestamp>,
+    /// How many files the source had before nearly all were gone, which nobody has accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<u64>,
 }
 
 impl SetState {
@@ -63,6 +66,7 @@ impl SetState {
             held: None,
             last: None,
             last_success: None,
+            lost: None,
         }
     }
 

@@ -163,7 +163,8 @@ pub fn full_at(remote: &Remote, note: &UsageNote) -> Option<Timestamp> {
 }
 
 /// After something was written to or removed from these places: measures those that have a name, if that was not done
-/// today or if they have a quota. What can't be measured is left to the next time.
+/// today, if they have a quota, or if they are directories, where it costs no request. What can't be measured is left to the
+/// next time.
 pub(crate) fn note_after<'a>(context: &Context, urls: impl Iterator<Item = &'a str>, always: bool) {
     let Ok(dirs) = context.dirs() else { return };
     let named = |url: &str| {
@@ -177,7 +178,8 @@ pub(crate) fn note_after<'a>(context: &Context, urls: impl Iterator<Item = &'a s
             let passed = Timestamp::now().duration_since(last);
             passed >= SignedDuration::ZERO && passed < APART
         });
-        if always || remote.quota.is_some() || !is_fresh {
+        let is_directory = repo::local_path(&remote.url).is_some();
+        if always || is_directory || remote.quota.is_some() || !is_fresh {
             let _ = measure(context, remote);
         }
     }

@@ -121,6 +121,8 @@ pub enum Cause {
         port: u16,
         detail: String,
     },
+    /// The storage wants credentials, and none were given.
+    NoCredentials,
     /// The server's certificate is not one that this machine trusts.
     NotTrusted {
         host: String,
@@ -205,6 +207,7 @@ impl Cause {
             | Cause::StarterEnded
             | Cause::NoPipes { .. }
             | Cause::NotReady { .. }
+            | Cause::NoCredentials
             | Cause::NotARegularFile
             | Cause::BrokenLink
             | Cause::SyncFailed

@@ -24,6 +24,9 @@ pub struct RunArgs {
     /// Wait for a set that is running already
     #[arg(long, conflicts_with = "due")]
     pub wait: bool,
+    /// Accept that a source is empty, or that nearly all of its files are gone
+    #[arg(long, conflicts_with = "due")]
+    pub allow_empty: bool,
     /// Show which sets would run; run nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,

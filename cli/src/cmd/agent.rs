@@ -48,6 +48,7 @@ fn tick(terminal: &Terminal) -> Result<Status, Failure> {
         which: WhichSets::Due,
         wait: false,
         dry_run: false,
+        allow_empty: false,
     };
     let done = run::call(&now, &request);
     now.context.tighten();

@@ -69,7 +69,7 @@ fn open_editor(terminal: &Terminal, file: &Path) -> Result<(), Failure> {
     let status = child.wait().map_err(failed)?;
     match status.success() {
         true => Ok(()),
-        false => Err(editor_failed(&name, CommandEnd::Status(status.to_string()))),
+        false => Err(editor_failed(&name, CommandEnd::Status(status))),
     }
 }
 

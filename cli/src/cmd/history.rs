@@ -185,6 +185,7 @@ fn again(terminal: &Terminal, journal: &Journal, id: &str) -> Result<Status, Fai
         which: WhichSets::Named(vec![set]),
         wait: false,
         dry_run: false,
+        allow_empty: false,
     };
     super::run::call(terminal, &request)
 }

@@ -24,6 +24,7 @@ pub fn run(terminal: &Terminal, args: &RunArgs) -> Result<Status, Failure> {
         },
         wait: args.wait,
         dry_run: args.dry_run,
+        allow_empty: args.allow_empty,
     };
     call(terminal, &request)
 }

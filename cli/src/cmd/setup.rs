@@ -278,6 +278,7 @@ impl Guide<'_> {
             which: WhichSets::Named(vec![answers.set.clone()]),
             wait: true,
             dry_run: false,
+            allow_empty: false,
         };
         // What is incomplete was told, and the next run tries again.
         super::run::call(&terminal, &request)?;

@@ -6,6 +6,7 @@ use crate::render::running;
 use crate::terminal::Terminal;
 use serde_json::{Value, json};
 use service::catalogue::report::runs as report;
+use service::doctor::nothing_starts_sets;
 use service::notify::queue::Waiting;
 use service::runs::status::{self, RemoteStatus, SetStatus};
 use service::{Failure, Status, hosts, objects};
@@ -18,13 +19,18 @@ pub fn run(terminal: &Terminal, args: &StatusArgs) -> Result<Status, Failure> {
     let remotes = status::remotes(&terminal.context, args.refresh)?;
     let waiting = service::notify::waiting(&terminal.context)?;
     match terminal.json() {
-        true => object(&sets, &remotes, &waiting)?,
+        true => object(terminal, &sets, &remotes, &waiting)?,
         false => text(terminal, &sets, &remotes, &waiting)?,
     }
     Ok(Status::Completed)
 }
 
-fn object(sets: &[SetStatus<'_>], remotes: &[RemoteStatus<'_>], waiting: &Waiting) -> Result<(), Failure> {
+fn object(
+    terminal: &Terminal,
+    sets: &[SetStatus<'_>],
+    remotes: &[RemoteStatus<'_>],
+    waiting: &Waiting,
+) -> Result<(), Failure> {
     let sets = sets.iter().map(objects::set_status);
     let remotes = remotes.iter().map(objects::remote_status);
     let failing = waiting.channels.iter().map(|trouble| {
@@ -39,6 +45,7 @@ fn object(sets: &[SetStatus<'_>], remotes: &[RemoteStatus<'_>], waiting: &Waitin
         "message_type": "summary",
         "sets": sets.collect::<Vec<Value>>(),
         "remotes": remotes.collect::<Vec<Value>>(),
+        "scheduled": !nothing_starts_sets(&terminal.context),
         "notifications": {
             "waiting": waiting.messages,
             "dropped": waiting.dropped,
@@ -75,6 +82,9 @@ fn text(
         });
         shown.collect::<Vec<_>>().join(", ")
     };
+    if nothing_starts_sets(&terminal.context) {
+        out.line(report::nothing_starts_sets(terminal.lang));
+    }
     if !sets.is_empty() {
         out.line(running::status_table(terminal.lang, sets, &destinations).trim_end());
     }

@@ -76,6 +76,11 @@ pub fn job(lang: Lang, row: &HistoryRow) -> String {
             Field::Destination,
             Some(say::destination(lang, &one.name, &status, one.behind)),
         );
+        add(
+            Field::Message,
+            one.told(lang)
+                .map(|text| format!("{}: {}", shown(&one.name), shown(text))),
+        );
     }
     add(Field::Problems, (row.problems > 0).then(|| grouped(row.problems)));
     let named = lines.iter().map(|(field, _)| width(field.name(lang)));

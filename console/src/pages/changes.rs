@@ -239,6 +239,7 @@ fn compared(
                 manifest,
                 status: Status::Completed,
                 is_older: false,
+                other_sources: 0,
             };
             let step = Step::start(&Nobody, Activity::Diff)?;
             found.summary = live::diff(context, repo, &chosen, request, &step, &mut each)??;

@@ -233,7 +233,7 @@ fn destination_view(
         state: parts.join(" · "),
         why: last
             .filter(|_| !is_good)
-            .and_then(|row| row.told(lang))
+            .and_then(|row| there.and_then(|there| there.told(lang)).or(row.told(lang)))
             .map(|message| shown(message.as_bytes())),
         row: last.filter(|_| !is_good).map(|row| row.id.clone()),
         last: last_saved.map(|at| Moment::ago(lang, at, now)),

@@ -61,6 +61,8 @@ pub struct Dispatcher<'a, L> {
     /// By device, and the last one asked for.
     trust: HashMap<u64, Trust>,
     last_trust: Option<(u64, Trust)>,
+    /// Files that were come to, and their bytes: the totals, once the walk has ended.
+    come_to: (u64, u64),
 }
 
 impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L> {
@@ -96,6 +98,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
             mounts,
             trust,
             last_trust,
+            come_to: (0, 0),
         })
     }
 
@@ -114,6 +117,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
             self.batch(batch)?;
         }
         self.put_outputs_dir(None)?;
+        self.run.totals.set(self.come_to.0, self.come_to.1);
         self.store_outputs()?;
         self.removed(None)?;
         self.send()?;
@@ -296,6 +300,7 @@ impl<'a, L: FnMut(&ChunkId, Option<&Place>) -> Result<Vec<u8>>> Dispatcher<'a, L
         }
         let (state, earlier) = self.compare(known, &found, handle)?;
         let size = if found.kind == Kind::File {
+            self.come_to = (self.come_to.0 + 1, self.come_to.1.saturating_add(found.meta.size));
             found.meta.size
         } else {
             0

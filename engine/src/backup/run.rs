@@ -23,6 +23,9 @@ impl Counter {
         let add = |count: u64| Some(count.saturating_add(n));
         let _always = self.0.fetch_update(Relaxed, Relaxed, add);
     }
+    pub(super) fn set(&self, n: u64) {
+        self.0.store(n, Relaxed);
+    }
     pub(super) fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
@@ -78,6 +81,12 @@ pub(super) struct Totals {
 }
 
 impl Totals {
+    /// What was counted.
+    pub(super) fn set(&self, files: u64, bytes: u64) {
+        self.files.set(files);
+        self.bytes.set(bytes);
+    }
+
     pub(super) fn of(guess: Option<(u64, u64)>) -> Self {
         let (files, bytes) = guess.unwrap_or_default();
         Totals {
@@ -224,11 +233,17 @@ impl<'a> BackupRun<'a> {
 
     pub(super) fn progress(&self) {
         let reading = self.reading.iter().map(Counter::get).fold(0, u64::saturating_add);
+        let (files, bytes) = (
+            self.counts.files.get(),
+            self.counts.bytes.get().saturating_add(reading),
+        );
+        // More than there was before can only be more than was guessed.
+        let total = |guess: u64, done: u64| if guess > 0 { guess.max(done) } else { 0 };
         self.monitor.progress(&Progress {
-            files_done: self.counts.files.get(),
-            files_total: self.totals.files.get(),
-            bytes_done: self.counts.bytes.get().saturating_add(reading),
-            bytes_total: self.totals.bytes.get(),
+            files_done: files,
+            files_total: total(self.totals.files.get(), files),
+            bytes_done: bytes,
+            bytes_total: total(self.totals.bytes.get(), bytes),
             errors: self.counts.errors.get(),
         });
     }

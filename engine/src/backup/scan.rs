@@ -36,6 +36,5 @@ pub fn count(run: &BackupRun<'_>, options: &BackupOptions, wait: Duration, walk_
             bytes = u64::saturating_add(bytes, found.meta.size);
         }
     }
-    run.totals.files.add(files);
-    run.totals.bytes.add(bytes);
+    run.totals.set(files, bytes);
 }

@@ -26,7 +26,6 @@ pub use engine::backup::Ignore;
 pub use engine::backup::LEVEL;
 pub use engine::filter::FilterOptions;
 use engine::filter::pattern_text;
-use engine::manifest::Summary;
 use engine::platform::process;
 use engine::problem::{Problem, ProblemKind};
 use engine::replicate::Followers;
@@ -131,14 +130,21 @@ pub struct LostFiles {
     pub now: u64,
 }
 
+/// Whether nearly all files of a source are gone is looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct LossWatch {
+    /// How many there were before it was told, if it was, and nobody has accepted it: else it would be told once, and
+    /// the next run would seem to be well.
+    pub before: Option<u64>,
+}
+
 impl LostFiles {
     /// Few files may well be gone.
     const LEAST: u64 = 10;
 
     /// `None` if at least a tenth is still there.
-    fn between(before: &Summary, now: &Summary) -> Option<LostFiles> {
-        let (before, now) = (before.total_files_processed, now.total_files_processed);
-        let is_lost = before >= LostFiles::LEAST && now < before / 10;
+    fn between(before: u64, now: u64) -> Option<LostFiles> {
+        let is_lost = before >= LostFiles::LEAST && now.saturating_mul(10) < before;
         is_lost.then_some(LostFiles { before, now })
     }
 }
@@ -149,25 +155,13 @@ impl Report {
         row.files = self.backup.summary.total_files_processed;
         row.bytes = self.backup.summary.total_bytes_processed;
         row.snapshot = self.backup.snapshot.map(|id| id.to_hex());
-        let destination = |name: &str, status: Status, behind| DestinationRow {
-            name: name.to_string(),
-            status: status.word().to_string(),
-            reason: status.reason().map(String::from),
-            behind,
+        let leader = DestinationRow {
+            status: self.problems.status().word().to_string(),
+            ..DestinationRow::of(self.saved_at.as_deref().unwrap_or(first), 0, None)
         };
-        let mut destinations = vec![destination(
-            self.saved_at.as_deref().unwrap_or(first),
-            self.problems.status(),
-            0,
-        )];
-        for replica in &self.replicas {
-            let status = match (&replica.failure, replica.behind) {
-                (None, 0) => Status::Completed,
-                _ => Status::Incomplete,
-            };
-            destinations.push(destination(&replica.name, status, replica.behind));
-        }
-        row.destinations = destinations;
+        let follower = |one: &FollowerReport| DestinationRow::of(&one.name, one.behind, one.failure.as_ref());
+        let followers = self.replicas.iter().map(follower);
+        row.destinations = std::iter::once(leader).chain(followers).collect();
         self.status()
     }
 
@@ -208,18 +202,17 @@ pub fn run(context: &Context, request: Request, face: &dyn Face) -> Result<Repor
         context,
         (!request.dry_run).then_some(job),
         face,
-        |face| perform(context, &location, request, false, face),
+        |face| perform(context, &location, request, None, face),
         |report, row| report.note(&first, row),
     )
 }
 
-/// The same without a row in the history. `with_loss`: it is noticed when the source has lost nearly all files since the
-/// snapshot before.
+/// The same without a row in the history.
 pub(crate) fn perform(
     context: &Context,
     location: &Location,
     request: Request,
-    with_loss: bool,
+    watch: Option<LossWatch>,
     face: &dyn Face,
 ) -> Result<Report, Failure> {
     let mut options = options(context, &request)?;
@@ -261,10 +254,14 @@ pub(crate) fn perform(
     if !dry_run {
         usage::note_after(context, urls.iter().map(String::as_str), false);
     }
-    let lost_files = match done.parent.filter(|_| with_loss) {
-        Some(parent) => LostFiles::between(&repo.manifest(parent)?.summary, &done.summary),
-        None => None,
+    let before = match (watch, done.parent) {
+        (Some(LossWatch { before: None }), Some(parent)) => {
+            Some(repo.manifest(parent)?.summary.total_files_processed)
+        }
+        (watch, _) => watch.and_then(|watch| watch.before),
     };
+    let now = done.summary.total_files_processed;
+    let lost_files = before.and_then(|before| LostFiles::between(before, now));
     Ok(Report {
         backup: done,
         lost_files,

@@ -151,11 +151,7 @@ impl Running {
             };
             lock(&self.failures).insert(name, cause);
         } else if !status.success() {
-            fail(
-                &self.failures,
-                &self.source,
-                CommandEnd::Status(status.to_string()),
-            );
+            fail(&self.failures, &self.source, CommandEnd::Status(status));
         }
         match status.success() && !is_late {
             true => Ok(()),

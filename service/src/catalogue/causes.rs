@@ -376,12 +376,13 @@ causes! {
     FilesLost { set: String, before: u64, now: u64 } [Incomplete] =>
         format!(
             "set '{set}': of {} in the snapshot before, {} {} left; it is saved, but is a disk not mounted, or a folder \
-             emptied?",
+             emptied? 'dedup run {set} --allow-empty' accepts it",
             count(En, *before, Noun::File), grouped(*now), if *now == 1 { "is" } else { "are" }
         ),
         format!(
             "セット「{set}」: 前のスナップショットにあった{}のうち、残っているのは {} 個です。保存はしましたが、\
-             ディスクが接続されていないか、フォルダーが空になっていませんか",
+             ディスクが接続されていないか、フォルダーが空になっていませんか。\
+             これで正しければ 'dedup run {set} --allow-empty' を実行してください",
             count(Ja, *before, Noun::File), grouped(*now)
         );
     HookFailed { hook: Hook, end: HookEnd } [Failed] =>

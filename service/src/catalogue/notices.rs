@@ -30,6 +30,20 @@ pub fn notice(lang: Lang, notice: &Notice<'_>) -> String {
             "taken from snapshot {short} of {time}, the newest that holds it",
             "それを含む最も新しいスナップショット {short} ({time}) から取り出します"
         ),
+        Notice::OtherSources { sources: 1 } => say!(
+            lang,
+            "the newest snapshot is of some sources only; there are snapshots of other sources, too: 'dedup snapshots --latest 1' \
+             lists the newest of each",
+            "最も新しいスナップショットは一部の対象だけのものです。別の対象のスナップショットもあります。\
+             'dedup snapshots --latest 1' でそれぞれの最新のものが分かります"
+        ),
+        Notice::OtherSources { sources } => say!(
+            lang,
+            "the newest snapshot is of some sources only; there are snapshots of {sources} other lists of sources, too: \
+             'dedup snapshots --latest 1' lists the newest of each",
+            "最も新しいスナップショットは一部の対象だけのものです。ほかに {sources} とおりの対象のスナップショットがあります。\
+             'dedup snapshots --latest 1' でそれぞれの最新のものが分かります"
+        ),
         Notice::Warning { warning, .. } => {
             let text = escape(warning.text(lang).as_bytes());
             format!("{}{text}", warning_prefix(lang))

@@ -4,6 +4,7 @@
 use super::Lang::{self, En, Ja};
 use super::{SystemError, say};
 use crate::runs::hooks::Hook;
+use std::process::ExitStatus;
 
 /// What the system was asked to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -97,8 +98,8 @@ pub enum Unfit {
     Utf16,
     NoOutput,
     PrintedNothing,
-    /// How a program ended, as the system puts it.
-    Ended(String),
+    /// How a program ended.
+    Ended(ExitStatus),
     LeadsNowhere,
 }
 
@@ -119,7 +120,7 @@ impl Unfit {
                     "{most} バイトより長いです"
                 );
             }
-            Unfit::Ended(how) => return how.clone(),
+            Unfit::Ended(status) => return ended(lang, *status),
             Unfit::NotUtf8 => ("it is not UTF-8", "UTF-8 ではありません"),
             Unfit::Utf16 => (
                 "it is UTF-16; save it as UTF-8",
@@ -171,8 +172,8 @@ impl Expected {
 pub enum CommandEnd {
     /// It could not be started or awaited.
     System(SystemError),
-    /// As the system describes it: `exit status: 1`.
-    Status(String),
+    /// It ended by itself or was killed.
+    Status(ExitStatus),
     /// What it wrote to standard error.
     Said(String),
 }
@@ -181,8 +182,18 @@ impl CommandEnd {
     pub(super) fn text(&self, lang: Lang) -> String {
         match self {
             CommandEnd::System(error) => error.text(lang),
-            CommandEnd::Status(text) | CommandEnd::Said(text) => text.clone(),
+            CommandEnd::Status(status) => ended(lang, *status),
+            CommandEnd::Said(text) => text.clone(),
         }
+    }
+}
+
+/// How a program ended that did not end well.
+fn ended(lang: Lang, status: ExitStatus) -> String {
+    match status.code() {
+        Some(code) => say!(lang, "exit status: {code}", "終了コード: {code}"),
+        // By a signal, in the system's words.
+        None => say!(lang, "{status}", "異常終了: {status}"),
     }
 }
 

@@ -29,6 +29,13 @@ pub(super) fn storage_remedy(lang: Lang, error: &IoError) -> String {
             "ホスト名と、このマシンの時計を確かめてください。サーバー自身や自前の認証局の証明書なら、ファイルに保存し、URL に \
              '?ca=FILE' を付けてください"
         ),
+        (Some(Cause::NoCredentials), _) => say!(
+            lang,
+            "for S3 set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile of ~/.aws with '?profile=NAME' in the \
+             URL; docs/remotes.md has those of the others",
+            "S3 では AWS_ACCESS_KEY_ID と AWS_SECRET_ACCESS_KEY を設定するか、URL の '?profile=NAME' で ~/.aws のプロファイルを\
+             指定してください。ほかの保存先については docs/remotes.md にあります"
+        ),
         (_, kind) => remedy(lang, kind),
     }
 }

@@ -18,7 +18,7 @@ pub use console::{CertificateState, certificate, validity};
 use engine::platform::space::DiskSpace;
 use engine::storage::Weakness;
 use jiff::Timestamp;
-pub use schedule::SchedulerEntry;
+pub use schedule::{SchedulerEntry, nothing_starts_sets};
 
 /// How good or bad a finding is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

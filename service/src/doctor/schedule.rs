@@ -44,8 +44,7 @@ pub(super) fn findings(context: &Context) -> Vec<Finding> {
     if sets.is_empty() {
         return Vec::new();
     }
-    let is_by_hand = |schedule: &Option<Schedule>| matches!(schedule, None | Some(Schedule::Manual));
-    if sets.iter().all(|(_, set)| is_by_hand(&set.schedule)) {
+    if all_by_hand(context) {
         return vec![Diagnosis::AllByHand.into()];
     }
     let Ok(dirs) = context.dirs() else {
@@ -61,11 +60,33 @@ pub(super) fn findings(context: &Context) -> Vec<Finding> {
     findings
 }
 
+fn all_by_hand(context: &Context) -> bool {
+    let is_by_hand = |schedule: &Option<Schedule>| matches!(schedule, None | Some(Schedule::Manual));
+    let sets = &context.settings.sets.0;
+    sets.iter().all(|(_, set)| is_by_hand(&set.schedule))
+}
+
+/// Whether sets have schedules, and nothing would start them.
+pub fn nothing_starts_sets(context: &Context) -> bool {
+    let Ok(dirs) = context.dirs() else { return false };
+    let is_entry = || {
+        !matches!(
+            entry(&context.env),
+            SchedulerEntry::None | SchedulerEntry::UserTimerStopped
+        )
+    };
+    let last = run_state::last_tick(&dirs);
+    !all_by_hand(context) && !last.is_some_and(|at| is_recent(at, context.now.timestamp())) && !is_entry()
+}
+
+fn is_recent(at: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(at) <= LATE && at.duration_since(now) <= LATE
+}
+
 /// One that ticked a moment ago works, whatever called it.
 fn judge(last: Option<Timestamp>, by: SchedulerEntry, now: Timestamp) -> Diagnosis {
-    let is_recent = |at: Timestamp| now.duration_since(at) <= LATE && at.duration_since(now) <= LATE;
     match last {
-        Some(at) if is_recent(at) => Diagnosis::Ticking { at, by },
+        Some(at) if is_recent(at, now) => Diagnosis::Ticking { at, by },
         last => Diagnosis::NotTicking { last, by },
     }
 }

@@ -144,6 +144,8 @@ pub enum Notice<'a> {
     RestoringFrom(&'a str),
     /// An older snapshot was chosen because the latest does not contain the requested paths.
     OlderSnapshot { short: &'a str, time: &'a str },
+    /// The snapshot that was taken as the newest one is of some sources, and there are others.
+    OtherSources { sources: u64 },
     /// A warning that concerns no path; `during` is the command's name.
     Warning {
         during: &'static str,

@@ -30,6 +30,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// Sources that a row names; a list of files may have millions.
@@ -154,6 +155,9 @@ pub struct HistoryRow {
     pub problems: u64,
     #[serde(skip_serializing_if = "is_zero")]
     pub pid: u64,
+    /// Reasons that neither its problems nor its destinations have.
+    #[serde(skip)]
+    pub other_reasons: BTreeSet<&'static str>,
 }
 
 impl HistoryRow {
@@ -165,25 +169,39 @@ impl HistoryRow {
 
     /// Notes why it ended early, or did not run.
     pub(crate) fn tell(&mut self, why: &Failure) {
-        (self.message, self.message_ja) = (Some(why.text(Lang::En)), Some(why.text(Lang::Ja)));
+        (self.message, self.message_ja) = in_both(why);
     }
 
     /// As programs read it: in English, and with what every job has.
     pub fn for_programs(&self) -> Value {
-        let mut object = json!(HistoryRow {
+        let mut row = HistoryRow {
             message_ja: None,
             ..self.clone()
-        });
+        };
+        row.destinations.iter_mut().for_each(|one| one.message_ja = None);
+        let mut object = json!(row);
         object["set"] = json!(self.set);
         object
     }
 
     /// What ended it early, or why it did not run.
     pub fn told(&self, lang: Lang) -> Option<&String> {
-        match lang {
-            Lang::En => self.message.as_ref(),
-            Lang::Ja => self.message_ja.as_ref().or(self.message.as_ref()),
-        }
+        in_language(lang, &self.message, &self.message_ja)
+    }
+}
+
+fn in_both(why: &Failure) -> (Option<String>, Option<String>) {
+    (Some(why.text(Lang::En)), Some(why.text(Lang::Ja)))
+}
+
+fn in_language<'a>(
+    lang: Lang,
+    english: &'a Option<String>,
+    japanese: &'a Option<String>,
+) -> Option<&'a String> {
+    match lang {
+        Lang::En => english.as_ref(),
+        Lang::Ja => japanese.as_ref().or(english.as_ref()),
     }
 }
 
@@ -198,6 +216,41 @@ pub struct DestinationRow {
     pub reason: Option<String>,
     /// Snapshots that it lacks.
     pub behind: u64,
+    /// What went wrong there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The same in Japanese.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_ja: Option<String>,
+}
+
+impl DestinationRow {
+    /// One that lacks so many snapshots, and what went wrong there.
+    pub(crate) fn of(name: &str, behind: u64, failure: Option<&Failure>) -> DestinationRow {
+        let (message, message_ja) = failure.map(in_both).unwrap_or_default();
+        let status = match (failure, behind) {
+            (Some(failure), _) => failure.status,
+            (None, 0) => Status::Completed,
+            (None, _) => Status::Incomplete,
+        };
+        DestinationRow {
+            name: name.to_string(),
+            status: status.word().to_string(),
+            reason: failure.and_then(Failure::reason).map(String::from),
+            behind,
+            message,
+            message_ja,
+        }
+    }
+
+    fn is_incomplete(&self) -> bool {
+        self.status == Status::Incomplete.word()
+    }
+
+    /// What went wrong there.
+    pub fn told(&self, lang: Lang) -> Option<&String> {
+        in_language(lang, &self.message, &self.message_ja)
+    }
 }
 
 fn is_zero(n: &u64) -> bool {

@@ -158,6 +158,7 @@ impl<'a> Recorder<'a> {
             Ok(report) => ending(report, &mut row),
             Err(failure) => {
                 row.tell(failure);
+                row.reason = failure.reason().map(String::from);
                 failure.status
             }
         };
@@ -176,10 +177,22 @@ impl<'a> Recorder<'a> {
         let own_reason = row.reason.take();
         row.ended(status, Timestamp::now());
         row.problems = lock(&self.tape.log).count;
-        let reasons = lock(&self.tape.reasons);
-        // Problems of one kind only are its reason.
-        if let (Status::Incomplete, [reason]) = (status, &reasons.iter().collect::<Vec<_>>()[..]) {
-            row.reason = Some(reason.to_string());
+        let problems = lock(&self.tape.reasons).clone();
+        for one in row.destinations.iter_mut().filter(|one| one.is_incomplete()) {
+            // What was saved there has the problems of the whole.
+            one.reason = one.reason.take().or_else(|| common(&problems));
+        }
+        let mut reasons = std::mem::take(&mut row.other_reasons);
+        reasons.extend(problems);
+        let there = row.destinations.iter().filter_map(|one| one.reason.as_deref());
+        let known = |reason: &str| {
+            Status::ALL
+                .iter()
+                .find_map(|status| status.reason().filter(|known| *known == reason))
+        };
+        reasons.extend(there.filter_map(known));
+        if status == Status::Incomplete {
+            row.reason = common(&reasons).or(row.reason.take());
         }
         row.reason = own_reason.or(row.reason.take());
     }
@@ -281,6 +294,15 @@ impl Drop for JobEnd<'_> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Numbers and flags are right whichever thread panicked.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The one reason that there is, or that there are several.
+fn common(reasons: &BTreeSet<&'static str>) -> Option<String> {
+    match reasons.len() {
+        0 => None,
+        1 => reasons.first().map(ToString::to_string),
+        _ => Status::Incomplete.reason().map(String::from),
+    }
 }
 
 fn of_kind(kind: io::ErrorKind) -> Status {

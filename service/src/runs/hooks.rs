@@ -75,7 +75,7 @@ pub fn run(hook: Hook, set: &SetTable, info: &HookInfo<'_>, stop: &dyn Fn() -> b
         Ended::Exit(status) if hook == Hook::Before && status.code() == Some(NOT_NOW) => {
             Err(Cause::NotNow { hook }.into())
         }
-        Ended::Exit(status) => Err(ended(CommandEnd::Status(status.to_string()))),
+        Ended::Exit(status) => Err(ended(CommandEnd::Status(status))),
         Ended::TimedOut => Err(failed(HookEnd::TimedOut(limit))),
         Ended::Stopped => Err(engine::Error::Interrupted.into()),
     }

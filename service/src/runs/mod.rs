@@ -44,6 +44,8 @@ pub struct Request {
     pub wait: bool,
     /// Only report what would run.
     pub dry_run: bool,
+    /// Accept that a source is empty, or has lost nearly all of its files.
+    pub allow_empty: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -117,6 +119,7 @@ pub fn run(
             name,
             set: context.settings.named_set(name)?,
             now: now.clone(),
+            allow_empty: request.allow_empty,
             face,
         };
         let done = match request.which {
@@ -203,6 +206,7 @@ struct SetRun<'a> {
     name: &'a str,
     set: &'a SetTable,
     now: Zoned,
+    allow_empty: bool,
     face: &'a dyn Face,
 }
 

@@ -2,7 +2,7 @@
 
 use super::hooks::{self, Hook, HookInfo};
 use super::{SetReport, SetRun};
-use crate::backup::{self, CommandSource, FilterOptions, Input, LostFiles, SourceLists};
+use crate::backup::{self, CommandSource, FilterOptions, Input, LossWatch, LostFiles, SourceLists};
 use crate::catalogue::Cause;
 use crate::context::Context;
 use crate::face::{Face, Notice};
@@ -23,12 +23,15 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Why a run begins, and for which slot.
+#[derive(Clone, Copy)]
 pub(super) struct Plan {
     cause: RunCause,
     slot: Option<Timestamp>,
     /// 0 if somebody asked for it.
     attempt: u32,
     missed: u32,
+    /// How many files there were before nearly all were gone, which nobody has accepted.
+    lost: Option<u64>,
 }
 
 impl Plan {
@@ -38,6 +41,7 @@ impl Plan {
             slot: None,
             attempt: 0,
             missed: 0,
+            lost: None,
         }
     }
 
@@ -47,6 +51,7 @@ impl Plan {
             slot: Some(run.slot),
             attempt: run.attempt,
             missed: run.missed,
+            lost: None,
         }
     }
 }
@@ -78,6 +83,10 @@ impl SetRun<'_> {
         known.running = Some(plan.attempt);
         self.save(&known);
         crate::notify::run_begins(self.context, self.name, self.face);
+        let plan = &Plan {
+            lost: known.lost,
+            ..*plan
+        };
         let recorded = self.job(plan, before.held.is_none());
         let (done, row, stopped) = match recorded {
             Ok(Recorded { done, row, stopped }) => (done, row, stopped),
@@ -119,6 +128,7 @@ impl SetRun<'_> {
                 known.attempts = 0;
                 known.failed = None;
                 known.held = None;
+                known.lost = made.backup.lost_files.map(|lost| lost.before);
                 if made.backup.lost_files.is_none() {
                     known.last_success = Some(self.now.timestamp());
                 }
@@ -186,6 +196,7 @@ impl SetRun<'_> {
             if let Some(failure) = made.failures.first() {
                 row.tell(failure);
             }
+            row.other_reasons = made.failures.iter().filter_map(Failure::reason).collect();
             made.status()
         }))
     }
@@ -261,6 +272,7 @@ impl SetRun<'_> {
             standard_excludes: set.standard_excludes.unwrap_or(true),
             source_snapshot: set.source_snapshot.unwrap_or(SourceSnapshot::Off),
             also: also.to_vec(),
+            allow_empty: self.allow_empty,
             commands: self.commands(),
             ..backup::Request::new(Input::Files {
                 paths: self.sources()?.into_iter().map(PathBuf::into_os_string).collect(),
@@ -300,7 +312,8 @@ impl SetRun<'_> {
         let before = self.hook(Hook::Before, plan, (None, None), &stop);
         let made = before.and_then(|()| {
             let location = context.location()?;
-            let backup = || backup::perform(context, &location, self.request(also)?, true, face);
+            let watch = (!self.allow_empty).then_some(LossWatch { before: plan.lost });
+            let backup = || backup::perform(context, &location, self.request(also)?, watch, face);
             match &network {
                 Some(network) => network.tried(backup),
                 None => backup(),

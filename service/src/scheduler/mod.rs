@@ -169,7 +169,7 @@ fn call(program: &str, args: &[&str]) -> Result<(), Failure> {
             let said = String::from_utf8_lossy(&output.stderr);
             let said = said.lines().next().unwrap_or_default();
             Err(failed(match said.is_empty() {
-                true => CommandEnd::Status(output.status.to_string()),
+                true => CommandEnd::Status(output.status),
                 false => CommandEnd::Said(said.to_string()),
             }))
         }

@@ -58,11 +58,24 @@ pub fn unit_dir(env: &Env) -> Result<PathBuf, Failure> {
 /// Writes the units and starts the timer.
 pub(super) fn install(units: &SystemdUnits, env: &Env) -> Result<(), Failure> {
     let dir = unit_dir(env)?;
+    let was_there = is_installed(env)?;
     for (name, text) in [(SERVICE, &units.service), (TIMER, &units.timer)] {
         write(&dir.join(name), text.as_bytes())?;
     }
-    systemctl(&["daemon-reload"])?;
-    systemctl(&["enable", "--now", TIMER])
+    let started = systemctl(&["daemon-reload"]).and_then(|()| systemctl(&["enable", "--now", TIMER]));
+    if started.is_err() && !was_there {
+        // What nothing starts is not to look as if it were installed.
+        delete_units(env)?;
+    }
+    started
+}
+
+fn delete_units(env: &Env) -> Result<(), Failure> {
+    let dir = unit_dir(env)?;
+    let enabled = dir.join("timers.target.wants").join(TIMER);
+    [enabled, dir.join(TIMER), dir.join(SERVICE)]
+        .iter()
+        .try_for_each(|path| delete(path))
 }
 
 pub(super) fn is_installed(env: &Env) -> Result<bool, Failure> {
@@ -70,13 +83,11 @@ pub(super) fn is_installed(env: &Env) -> Result<bool, Failure> {
     Ok(dir.join(TIMER).exists() || dir.join(SERVICE).exists())
 }
 
-/// Stops the timer and removes the units.
+/// Stops the timer and removes the units: also where systemd can't be asked, since then no timer runs.
 pub(super) fn remove(env: &Env) -> Result<(), Failure> {
-    let dir = unit_dir(env)?;
-    systemctl(&["disable", "--now", TIMER])?;
-    for name in [TIMER, SERVICE] {
-        delete(&dir.join(name))?;
-    }
+    let stopped = systemctl(&["disable", "--now", TIMER]);
+    delete_units(env)?;
+    stopped?;
     systemctl(&["daemon-reload"])
 }
 

@@ -66,7 +66,7 @@ pub const KEYS: &[KeyInfo] = &[
     key("sets.NAME.standard-excludes", YES_NO, "`true`", "false", "Whether to leave out caches, trash, swap and temporary files (`dedup help excludes` lists the patterns). `exclude` comes after them, so `!PATTERN` includes it again."),
     key("sets.NAME.hidden", YES_NO, "`true`", "false", "Whether to back up hidden files."),
     key("sets.NAME.source-snapshot", "`\"auto\"`, `\"required\"` or `\"off\"`", "`\"off\"`", "\"auto\"", "Read the sources in a snapshot of their file system, so that all files are of one moment: `\"auto\"` where that is possible, and otherwise as they are, with a warning; `\"required\"` fails the run where it is not. On btrfs, ZFS and LVM, as root; see docs/running.md."),
-    key("sets.NAME.destinations", "array of names of remotes", "", "[\"main\"]", "Remotes that receive each snapshot. It is made at the first and replicated to the others."),
+    key("sets.NAME.destinations", "array of names of remotes", "", "[\"main\"]", "Remotes that receive each snapshot. It is made at the first and replicated to the others, which are replicas of the whole repository, also of what other sets store there."),
     key("sets.NAME.priority", "whole number", "`0`", "10", "Sets with a higher priority run first."),
     key("sets.NAME.schedule", "`\"daily 12:30\"`, `\"mon,thu 22:00\"`, `\"every 15m mon..fri 09:00-18:00\"`, `\"cron 0 3 * * *\"` or `\"manual\"`", "`\"manual\"`", "\"daily 12:30\"", "When `dedup run --due` runs the set."),
     key("sets.NAME.tags", TEXTS, NONE, "[\"office\"]", "Tags of its snapshots."),

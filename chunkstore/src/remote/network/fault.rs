@@ -29,6 +29,9 @@ pub(super) const COMPLAINT_MAX: usize = 500;
 /// Codes by which servers report that a signature is of another time.
 const SKEWED: [&str; 2] = ["RequestTimeTooSkewed", "RequestExpired"];
 
+/// How the library of storages reports that it has found no key to sign with.
+const UNSIGNED: &str = "failed to load signing credential";
+
 pub(super) type Outcome<T> = Result<T, Fault>;
 
 impl Fault {
@@ -120,8 +123,10 @@ impl From<opendal::Error> for Fault {
             text = format!("{text}: {}", causes(cause));
         }
         let skewed = SKEWED.iter().any(|code| text.contains(code));
+        let unsigned = text.contains(UNSIGNED);
         let kind = match error.kind() {
             _ if says_full(&text) => ErrorKind::StorageFull,
+            _ if unsigned => ErrorKind::PermissionDenied,
             _ if skewed => ErrorKind::PermissionDenied,
             Found::NotFound => ErrorKind::NotFound,
             Found::PermissionDenied => ErrorKind::PermissionDenied,
@@ -133,6 +138,7 @@ impl From<opendal::Error> for Fault {
         };
         let cause = match own {
             Some(cause) => cause,
+            None if unsigned => Cause::NoCredentials,
             None if skewed => Cause::ClockSkew {
                 detail: beginning_of(text),
             },

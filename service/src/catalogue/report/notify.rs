@@ -129,6 +129,10 @@ fn run(lang: Lang, row: &HistoryRow) -> Vec<(String, String)> {
         }
         let name = escape(destination.name.as_bytes());
         facts.push((say!(lang, "Destination", "保存先"), format!("{name}: {value}")));
+        if let Some(text) = destination.told(lang) {
+            let text = escape(text.as_bytes());
+            facts.push((say!(lang, "Message", "内容"), format!("{name}: {text}")));
+        }
     }
     if row.problems > 0 {
         facts.push((say!(lang, "Problems", "問題"), text::grouped(row.problems)));

@@ -92,6 +92,14 @@ pub fn row_status(lang: Lang, row: &HistoryRow) -> String {
     status(lang, &row.status, row.reason.as_deref())
 }
 
+/// Sets have schedules, which nothing looks at.
+pub fn nothing_starts_sets(lang: Lang) -> &'static str {
+    lang.pick(
+        "Nothing starts the sets when they are due: 'dedup schedule install' installs a timer; 'dedup doctor' says more",
+        "時間が来てもセットを開始するものがありません。'dedup schedule install' でタイマーを入れてください。詳しくは 'dedup doctor'",
+    )
+}
+
 /// A set's name, or the sources or the target of a job without one.
 pub fn what(lang: Lang, row: &HistoryRow) -> String {
     let sources = || match (row.sources.first(), row.sources.len() as u64 + row.more_sources) {
@@ -161,7 +169,7 @@ impl Field {
             Field::Files => ("Files", "ファイル"),
             Field::Size => ("Size", "大きさ"),
             Field::Removed => ("Removed", "削除"),
-            Field::Snapshot => ("Snapshot", "世代"),
+            Field::Snapshot => ("Snapshot", "スナップショット"),
             Field::Status => ("Status", "状態"),
             Field::Message => ("Message", "説明"),
             Field::Destination => ("Destination", "保存先"),

@@ -34,7 +34,7 @@ pub fn removed_when_asked(lang: Lang) -> String {
         lang,
         "Nothing backs these files up any more. Snapshots that were made stay and can be restored, but no policy applies to them: \
          they take up their space until somebody removes them.",
-        "これらのファイルはバックアップされなくなります。作成済みの世代は残り、復元もできますが、保存の規則は適用されず、削除する\
+        "これらのファイルはバックアップされなくなります。作成済みのスナップショットは残り、復元もできますが、保存の規則は適用されず、削除する\
          まで場所を取ります。"
     )
 }

@@ -41,7 +41,7 @@ pub fn taken(lang: Lang, report: &Report) -> String {
     say!(
         lang,
         "Sets: {sets}; {snapshots} of this machine so far",
-        "セット: {sets}。これまでの世代: {snapshots}"
+        "セット: {sets}。これまでのスナップショット: {snapshots}"
     )
 }
 

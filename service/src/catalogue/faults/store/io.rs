@@ -50,6 +50,7 @@ fn cause(lang: Lang, cause: &Cause) -> String {
         Cause::Retried { tries, seconds, last } => retried(lang, *tries, *seconds, &io_error(lang, last)),
         Cause::NetworkThreads(why) => network_threads(lang, why),
         Cause::ServerFull => server_full(lang),
+        Cause::NoCredentials => no_credentials(lang).to_string(),
         Cause::NotARegularFile => not_a_regular_file(lang).to_string(),
         Cause::BrokenLink => broken_link(lang).to_string(),
         Cause::SyncFailed => sync_failed(lang).to_string(),
@@ -60,6 +61,13 @@ fn cause(lang: Lang, cause: &Cause) -> String {
         Cause::Interrupted => interrupted(lang).to_string(),
         Cause::Crashed => crashed(lang).to_string(),
     }
+}
+
+fn no_credentials(lang: Lang) -> &'static str {
+    lang.pick(
+        "the storage wants credentials, and there are none",
+        "この保存先には認証情報が必要ですが、ありません",
+    )
 }
 
 fn not_a_regular_file(lang: Lang) -> &'static str {

@@ -27,7 +27,7 @@ fn causes() {
     };
     let all = every!(
         Cause;
-        NotInstalled, StarterEnded, NotARegularFile, BrokenLink, SyncFailed, StagingVolatile, StagedRemoved, Exists,
+        NotInstalled, StarterEnded, NoCredentials, NotARegularFile, BrokenLink, SyncFailed, StagingVolatile, StagedRemoved, Exists,
         ServerFull, FolderMissing, NoLength, AnswerTooLong, ListingIncomplete, WrongRange, ConnectionClosed, Interrupted, Crashed;
         // In the words of others.
         Cause::Detail(_) => Cause::Program { program: "x", said: Box::new(Cause::NotInstalled) },
