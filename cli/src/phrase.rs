@@ -14,14 +14,29 @@ use std::io::{self, BufRead, Write};
 const WORDS: usize = 3;
 
 /// The terminal, but for the recovery phrase, which must be typed back.
-pub struct Confirming<'a>(pub &'a Terminal);
+pub struct Confirming<'a> {
+    terminal: &'a Terminal,
+    /// Was asked for already.
+    password: Option<Hidden>,
+}
 
-impl Confirming<'_> {
+impl<'a> Confirming<'a> {
+    pub fn new(terminal: &'a Terminal) -> Confirming<'a> {
+        let password = None;
+        Confirming { terminal, password }
+    }
+
+    /// The same, with a password that is not asked for again.
+    pub fn with_password(terminal: &'a Terminal, password: Hidden) -> Confirming<'a> {
+        let password = Some(password);
+        Confirming { terminal, password }
+    }
+
     /// Three words of the phrase, in their order.
     fn confirm_words(&self, phrase: &str) -> Result<bool, Failure> {
         let words: Vec<&str> = phrase.split_whitespace().collect();
         for number in places(words.len()) {
-            let answer = Hidden::take(line(&say::which_word(self.0.lang, number + 1))?);
+            let answer = Hidden::take(line(&say::which_word(self.terminal.lang, number + 1))?);
             let typed = answer.expose().to_lowercase();
             if words.get(number).is_none_or(|word| typed != *word) {
                 return Ok(false);
@@ -60,36 +75,39 @@ pub fn line(prompt: &str) -> Result<String, Failure> {
 
 impl Face for Confirming<'_> {
     fn password(&self, prompt: PasswordPrompt) -> Result<Option<Hidden>, Failure> {
-        self.0.password(prompt)
+        match &self.password {
+            Some(password) => Ok(Some(password.clone())),
+            None => self.terminal.password(prompt),
+        }
     }
 
     fn can_confirm(&self) -> bool {
-        self.0.can_confirm()
+        self.terminal.can_confirm()
     }
 
     fn confirm(&self, question: &Question) -> Result<bool, Failure> {
-        self.0.confirm(question)
+        self.terminal.confirm(question)
     }
 
     fn decided(&self, decisions: &Decisions) -> Result<(), Failure> {
-        self.0.decided(decisions)
+        self.terminal.decided(decisions)
     }
 
     fn can_show_phrase(&self) -> bool {
-        self.0.can_show_phrase()
+        self.terminal.can_show_phrase()
     }
 
     fn show_phrase(&self, phrase: &str) -> Result<(), Failure> {
         loop {
-            self.0.show_phrase(phrase)?;
-            line(&format!("{}: ", say::write_down(self.0.lang)))?;
+            self.terminal.show_phrase(phrase)?;
+            line(&format!("{}: ", say::write_down(self.terminal.lang)))?;
             // Off the screen, and out of what can be scrolled back to.
             output::show(b"\x1b[H\x1b[2J\x1b[3J")?;
             if self.confirm_words(phrase)? {
-                output::say(&say::phrase_confirmed(self.0.lang));
+                output::say(&say::phrase_confirmed(self.terminal.lang));
                 return Ok(());
             }
-            output::say(&say::wrong_word(self.0.lang));
+            output::say(&say::wrong_word(self.terminal.lang));
         }
     }
 
@@ -98,11 +116,11 @@ impl Face for Confirming<'_> {
     }
 
     fn notice(&self, notice: &Notice<'_>) {
-        self.0.notice(notice);
+        self.terminal.notice(notice);
     }
 
     fn start(&self, activity: Activity) -> Result<Box<dyn Watch + '_>, Failure> {
-        self.0.start(activity)
+        self.terminal.start(activity)
     }
 }
 

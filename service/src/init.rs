@@ -15,7 +15,7 @@ use engine::repo;
 pub use engine::repo::Bounds;
 use engine::run::RunContext;
 use engine::{Error, RepoId, StoreError, key, storage};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// Folders that a creation cut short leaves behind; what else is there is somebody's.
@@ -43,7 +43,8 @@ pub struct Report {
 /// What will open the new repository.
 #[derive(Default)]
 struct Keys {
-    file: Option<KeyFile>,
+    /// Where the key file is, or will be made.
+    file: Option<PathBuf>,
     password: Option<key::Secret>,
     phrase: Option<Zeroizing<String>>,
 }
@@ -62,14 +63,16 @@ fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
     let location = context.location()?;
     check_vacant(&context.run()?, &location)?;
     let keys = keys(context, request, &location, face)?;
-    // A phrase counts only if it was seen: it is shown before anything relies on it.
-    let shown = keys
-        .phrase
-        .as_ref()
-        .map_or(Ok(()), |phrase| face.show_phrase(phrase));
-    let made = shown.and_then(|()| make(context, request, &location, &keys).map_err(|e| unused(e, &keys)));
-    let id = made.inspect_err(|_| {
-        if let Some(file) = &keys.file {
+    // A phrase counts only if it was seen: it is shown before anything relies on it. Who leaves then leaves no file behind,
+    // also by a signal.
+    if let Some(phrase) = &keys.phrase {
+        face.show_phrase(phrase)?;
+    }
+    let file = keys.file.as_deref().map(KeyFile::read_or_make).transpose();
+    let file = file.map_err(|e| unused(e, &keys))?;
+    let made = make(context, request, &location, (&keys, file.as_ref()));
+    let id = made.map_err(|e| unused(e, &keys)).inspect_err(|_| {
+        if let Some(file) = &file {
             file.unmake();
         }
     })?;
@@ -81,7 +84,7 @@ fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
     Ok(Report {
         id,
         location,
-        key_file: keys.file,
+        key_file: file,
         has_password: keys.password.is_some(),
         has_recovery_phrase: keys.phrase.is_some(),
     })
@@ -179,7 +182,11 @@ fn keys(context: &Context, request: &Request, location: &Location, face: &dyn Fa
     for source in &files {
         if let SecretSource::KeyFile(path) = source {
             check_outside(path, location)?;
-            keys.file = Some(KeyFile::read_or_make(path)?);
+            if path.exists() {
+                // One that opens nothing is told before the phrase.
+                credential::read_key_file(path)?;
+            }
+            keys.file = Some(path.clone());
         }
     }
     Ok(keys)
@@ -198,13 +205,18 @@ fn check_outside(key: &Path, location: &Location) -> Result<(), Failure> {
     }
 }
 
-fn make(context: &Context, request: &Request, location: &Location, keys: &Keys) -> Result<RepoId, Failure> {
+fn make(
+    context: &Context,
+    request: &Request,
+    location: &Location,
+    (keys, file): (&Keys, Option<&KeyFile>),
+) -> Result<RepoId, Failure> {
     let run = context.run()?;
     let host = run.host.as_str();
     let phrase = keys.phrase.as_ref().map(|phrase| key::parse_phrase(phrase));
     let phrase = phrase.transpose().map_err(Error::from)?;
     let mut secrets: Vec<(key::Secret, &str)> = Vec::new();
-    secrets.extend(keys.file.iter().map(|file| (file.secret.clone(), host)));
+    secrets.extend(file.iter().map(|file| (file.secret.clone(), host)));
     secrets.extend(keys.password.iter().map(|password| (password.clone(), host)));
     secrets.extend(phrase.map(|phrase| (phrase, "")));
     let id = repo::create(

@@ -12,9 +12,11 @@ use crate::paths::SnapshotSpec;
 use crate::resolve::{self, Location};
 use crate::restore::{self, Overwrite, Patterns, Permissions, RestorePlace};
 use crate::secret::{Hidden, SecretSource};
-use crate::settings::edit::{self, KeyValue, KeyValues};
+use crate::settings::edit::{self, Draft, KeyValue, KeyValues};
 use crate::settings::schedule::Schedule;
+use crate::settings::values::{Host, MailAddress};
 use crate::settings::{Remote, Settings};
+use crate::status::Status;
 use engine::entry::Kind;
 use engine::manifest::Manifest;
 use engine::monitor::Quiet;
@@ -31,6 +33,9 @@ const PROOF_MOST: u64 = 16 << 20;
 /// So many files of the snapshot are looked at for one that is as it was.
 const PROOF_CANDIDATES: usize = 100;
 
+/// So many files of interrupted setups are tried.
+const KEPT_MOST: usize = 16;
+
 /// Where backups are to go.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SetupPlace {
@@ -38,8 +43,8 @@ pub enum SetupPlace {
     Vacant { url: String },
     /// A remote of the settings.
     Remote { name: String },
-    /// A repository without a name, and the key file that opens it.
-    Embedded { url: String, key: PathBuf },
+    /// A repository without a name, and the key file that opens it if it is the embedded one.
+    Repository { url: String, key: Option<PathBuf> },
 }
 
 /// Judges a place for backups.
@@ -62,10 +67,11 @@ pub fn destination(context: &Context, text: &str) -> Result<SetupPlace, Failure>
         let name = known.name.clone();
         return Ok(SetupPlace::Remote { name });
     }
-    let usual = resolve::usual(&Env::without_variables(&context.env), &Settings::default())?;
-    let key = resolve::default_key(&context.env)?;
-    if url == usual.url && key.exists() && engine::repo::exists(&url, &context.run()?)? {
-        return Ok(SetupPlace::Embedded { url, key });
+    if engine::repo::exists(&url, &context.run()?)? {
+        let usual = resolve::usual(&Env::without_variables(&context.env), &Settings::default())?;
+        let key = resolve::default_key(&context.env)?;
+        let key = Some(key).filter(|key| url == usual.url && key.exists());
+        return Ok(SetupPlace::Repository { url, key });
     }
     check_vacant(&context.run()?, &Location::of(&url))?;
     if let Some(path) = engine::repo::local_path(&url) {
@@ -95,6 +101,18 @@ fn try_directory(path: &Path) -> Result<(), Failure> {
 /// Whether a text is a schedule.
 pub fn check_schedule(text: &str) -> Result<(), Failure> {
     let parsed = Schedule::parse(text);
+    parsed.map(drop).map_err(|fault| Cause::Value { fault }.into())
+}
+
+/// Whether mail can be sent to an address.
+pub fn check_mail_address(text: &str) -> Result<(), Failure> {
+    let parsed = MailAddress::parse(text);
+    parsed.map(drop).map_err(|fault| Cause::Value { fault }.into())
+}
+
+/// Whether a text can be the name of a server.
+pub fn check_host(text: &str) -> Result<(), Failure> {
+    let parsed = Host::parse(text);
     parsed.map(drop).map_err(|fault| Cause::Value { fault }.into())
 }
 
@@ -132,28 +150,101 @@ pub fn set_name(env: &Env, source: &str) -> String {
     }
 }
 
+/// The set that saves these sources there and nowhere else, as a setup that was interrupted in the first backup wrote it, or
+/// a name that no set has yet. Whether the set is new.
+pub fn set_for(context: &Context, sources: &[String], remote: &str) -> (String, bool) {
+    let sets = &context.settings.sets.0;
+    let known = sets.iter().find(|(_, set)| {
+        let destinations = set.destinations.iter().map(|name| name.get_ref().0.as_str());
+        let known = set.sources.iter().map(ToString::to_string);
+        known.eq(sources.iter().cloned()) && destinations.eq([remote])
+    });
+    if let Some((name, _)) = known {
+        return (name.get_ref().0.clone(), false);
+    }
+    let first = sources.first().map_or("", String::as_str);
+    let is_taken = |name: &str| context.settings.set(name).is_some();
+    (free_name(&set_name(&context.env, first), is_taken), true)
+}
+
 /// Keeps a password in a file of its own, for its owner only, which runs that nobody watches read.
 pub fn keep_password(env: &Env, name: &str, password: &Hidden) -> Result<PathBuf, Failure> {
-    let folder = env.base("XDG_CONFIG_HOME", ".config")?.join("dedup");
-    let mut number = 1;
     loop {
-        let path = match number {
-            1 => folder.join(format!("{name}.password")),
-            n => folder.join(format!("{name}{n}.password")),
-        };
+        let path = password_path(env, name)?;
         match files::create(&path, format!("{}\n", password.expose()).as_bytes()) {
-            Err(e) if e.kind() == AlreadyExists => number += 1,
+            // Of another program that was faster.
+            Err(e) if e.kind() == AlreadyExists => {}
             Err(e) => return Err(Failure::system(Action::Write, &path, e)),
             Ok(()) => return Ok(path),
         }
     }
 }
 
+/// Where the password of a new remote goes.
+pub fn password_path(env: &Env, name: &str) -> Result<PathBuf, Failure> {
+    free_path(env, name, "password")
+}
+
 /// Where the key of a new remote goes.
 pub fn key_path(env: &Env, name: &str) -> Result<PathBuf, Failure> {
-    let folder = env.base("XDG_CONFIG_HOME", ".config")?.join("dedup");
-    let taken = |name: &str| folder.join(format!("{name}.key")).exists();
-    Ok(folder.join(format!("{}.key", free_name(name, taken))))
+    free_path(env, name, "key")
+}
+
+fn folder(env: &Env) -> Result<PathBuf, Failure> {
+    Ok(env.base("XDG_CONFIG_HOME", ".config")?.join("dedup"))
+}
+
+fn free_path(env: &Env, name: &str, extension: &str) -> Result<PathBuf, Failure> {
+    let folder = folder(env)?;
+    let path = |name: &str| folder.join(format!("{name}.{extension}"));
+    // A dangling link is in the way, too.
+    let taken = |name: &str| path(name).symlink_metadata().is_ok();
+    Ok(path(&free_name(name, taken)))
+}
+
+/// What an earlier setup that was interrupted may have kept for a remote of this name: files that [`key_path`] and
+/// [`password_path`] pass over.
+fn kept(env: &Env, name: &str) -> Result<Vec<SecretSource>, Failure> {
+    let folder = folder(env)?;
+    let files = |extension: &str| -> Vec<PathBuf> {
+        let names = std::iter::once(name.to_string()).chain((2..).map(|n| format!("{name}{n}")));
+        let paths = names.map(|name| folder.join(format!("{name}.{extension}")));
+        paths.take_while(|path| path.exists()).take(KEPT_MOST).collect()
+    };
+    let keys = files("key").into_iter().map(SecretSource::KeyFile);
+    let passwords = files("password").into_iter().map(SecretSource::PasswordFile);
+    Ok(keys.chain(passwords).collect())
+}
+
+/// What opens a repository that is there: `key`, or what an earlier setup kept for a remote of this name.
+pub fn kept_opener(
+    context: &Context,
+    (url, key): (&str, Option<PathBuf>),
+    name: &str,
+    face: &dyn Face,
+) -> Result<Option<SecretSource>, Failure> {
+    let usual = key.map(SecretSource::KeyFile);
+    for source in usual.into_iter().chain(kept(&context.env, name)?) {
+        match open(context, url, &source, face) {
+            Ok(()) => return Ok(Some(source)),
+            // Of something else, or no key at all: the next one may be right, and the user is asked in the end.
+            Err(failure) if matches!(failure.status, Status::WrongKey | Status::BadSettings) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a secret opens a repository.
+pub fn open(context: &Context, url: &str, source: &SecretSource, face: &dyn Face) -> Result<(), Failure> {
+    let sources = vec![source.clone()];
+    context.open_with(&Location::of(url), sources, face).map(drop)
+}
+
+/// A key file that somebody has, as the settings can name it.
+pub fn key_file(env: &Env, text: &str) -> Result<PathBuf, Failure> {
+    let path = env.expand(text.as_ref())?;
+    std::path::absolute(&path).map_err(|e| Failure::system(Action::Locate, &path, e))
 }
 
 /// What the questions were answered with.
@@ -163,6 +254,7 @@ pub struct Answers {
     /// What the remote is; nothing if it is in the settings already.
     pub place: Option<(String, SecretSource)>,
     pub set: String,
+    pub is_new_set: bool,
     pub sources: Vec<String>,
     pub schedule: String,
 }
@@ -184,7 +276,7 @@ pub fn write(env: &Env, answers: &Answers) -> Result<PathBuf, Failure> {
         ("destinations", KeyValue::Texts(vec![answers.remote.clone()])),
         ("schedule", KeyValue::Text(answers.schedule.clone())),
     ];
-    let draft = edit::save_set(env, &answers.set, true, &(keys, KeyValues::new()))?;
+    let draft = edit::save_set(env, &answers.set, answers.is_new_set, &(keys, KeyValues::new()))?;
     draft.write(env)?;
     Ok(draft.path)
 }
@@ -203,7 +295,7 @@ pub fn is_usual(context: &Context, remote: &str) -> bool {
 pub struct MailAnswers {
     pub to: String,
     pub server: String,
-    pub port: String,
+    pub port: u16,
     pub tls: String,
     pub user: String,
     pub password_file: Option<PathBuf>,
@@ -211,37 +303,44 @@ pub struct MailAnswers {
 
 /// Writes `[notify.mail]`.
 pub fn write_mail(env: &Env, mail: &MailAnswers) -> Result<(), Failure> {
+    mail_draft(env, mail)?.write(env)
+}
+
+/// The same context with `[notify.mail]`, which is not written: mail that does not arrive is not to stay in the settings,
+/// not even if the setup is interrupted while it is sent.
+pub fn with_mail(context: &Context, mail: &MailAnswers) -> Result<Context, Failure> {
+    let settings = mail_draft(&context.env, mail)?.check(&context.env)?;
+    Ok(with_settings(context, settings))
+}
+
+fn mail_draft(env: &Env, mail: &MailAnswers) -> Result<Draft, Failure> {
     let text = |text: &str| match text {
         "" => KeyValue::Unset,
         text => KeyValue::Text(text.to_string()),
     };
     let password = mail.password_file.as_ref().map(|path| path.to_string_lossy());
-    let port = mail.port.parse().map(KeyValue::Number);
     let keys: KeyValues = vec![
         ("server", text(&mail.server)),
-        ("port", port.unwrap_or_else(|_| text(&mail.port))),
+        ("port", KeyValue::Number(mail.port.into())),
         ("tls", text(&mail.tls)),
         ("user", text(&mail.user)),
         ("password-file", text(&password.unwrap_or_default())),
         ("from", text(&mail.to)),
         ("to", KeyValue::Texts(vec![mail.to.clone()])),
     ];
-    edit::set_table(env, &["notify", "mail"], &keys)?.write(env)
-}
-
-/// Takes `[notify.mail]` out again.
-pub fn remove_mail(env: &Env) -> Result<(), Failure> {
-    edit::remove_table(env, &["notify", "mail"])?.write(env)
+    edit::set_table(env, &["notify", "mail"], &keys)
 }
 
 /// The same context with the settings as they are now.
 pub fn with_new_settings(context: &Context) -> Result<Context, Failure> {
-    let env = context.env.clone();
-    let settings = Settings::read(&env)?;
-    let cancel = context.cancel().clone();
+    Ok(with_settings(context, Settings::read(&context.env)?))
+}
+
+fn with_settings(context: &Context, settings: Settings) -> Context {
+    let (env, cancel) = (context.env.clone(), context.cancel().clone());
     let mut new = Context::new(env, settings, Default::default(), context.now.clone(), cancel);
     new.lang = context.lang;
-    Ok(new)
+    new
 }
 
 /// Restores one file of the newest snapshot of a set, whose source is as it was, and compares the two. `None` if there is
@@ -348,5 +447,29 @@ mod tests {
             "main3"
         );
         assert!(check_schedule("daily 12:30").is_ok() && check_schedule("sometimes").is_err());
+    }
+
+    #[test]
+    fn what_an_earlier_setup_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path().to_str().unwrap();
+        let env = Env::of(&[("XDG_CONFIG_HOME", base)]);
+        assert_eq!(kept(&env, "main").unwrap(), []);
+        let path = |name: &str| dir.path().join("dedup").join(name);
+        std::fs::create_dir(path("")).unwrap();
+        for name in ["main.key", "main2.key", "main4.key", "main.password", "other.key"] {
+            std::fs::write(path(name), "").unwrap();
+        }
+        let found = [
+            SecretSource::KeyFile(path("main.key")),
+            SecretSource::KeyFile(path("main2.key")),
+            SecretSource::PasswordFile(path("main.password")),
+        ];
+        assert_eq!(kept(&env, "main").unwrap(), found);
+        assert_eq!(key_path(&env, "main").unwrap(), path("main3.key"));
+        assert_eq!(
+            keep_password(&env, "main", &Hidden::new("sesame")).unwrap(),
+            path("main2.password")
+        );
     }
 }

@@ -130,7 +130,7 @@ fn export(terminal: &Terminal, args: &KeyExportArgs) -> Result<Status, Failure> 
 
 fn recovery(terminal: &Terminal) -> Result<Status, Failure> {
     let added = match terminal.can_confirm() && std::io::stdout().is_terminal() {
-        true => keys::recovery(&terminal.context, &Confirming(terminal)),
+        true => keys::recovery(&terminal.context, &Confirming::new(terminal)),
         false => keys::recovery(&terminal.context, terminal),
     }?;
     let (id, kind) = (added.id, added.kind.word());

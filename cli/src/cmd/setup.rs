@@ -1,5 +1,8 @@
 //! `setup`: the guided start. Asks on the terminal, writes the settings, and ends with one real backup and one restored
-//! file.
+//! file. The questions about a repository that is there are in [`opener`], those about mail in [`mail`].
+
+mod mail;
+mod opener;
 
 use crate::output;
 use crate::phrase::{Confirming, line};
@@ -9,17 +12,16 @@ use service::catalogue::report::setup::{self as say, Ask};
 use service::catalogue::{Cause, Lang, SetCause};
 use service::face::Face;
 use service::init::{self, Bounds};
-use service::notify;
-use service::notify::channel::ChannelKind;
 use service::platform::process::user_name;
 use service::resolve::{self, RepositoryOptions};
 use service::runs::{Request, WhichSets};
 use service::scheduler::SchedulerKind;
 use service::secret::{Hidden, PasswordPrompt, SecretSource};
-use service::setup::{self, Answers, MailAnswers, SetupPlace};
+use service::setup::{self, Answers, SetupPlace};
 use service::units::escape;
 use service::{Context, Failure, Status, scheduler, sets};
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 /// Where nothing else is said.
 const SCHEDULE: &str = "daily 12:30";
@@ -52,6 +54,22 @@ struct Guide<'a> {
     terminal: &'a Terminal,
 }
 
+/// Where backups go.
+enum Place {
+    /// A remote of the settings.
+    Remote(String),
+    /// A repository that is there, and what opens it.
+    Repository(String, SecretSource),
+    Vacant(String),
+}
+
+/// What opens the repository that is to be made.
+enum NewKey {
+    /// It is made there.
+    File(PathBuf),
+    Password(Hidden),
+}
+
 impl Guide<'_> {
     fn lang(&self) -> Lang {
         self.terminal.lang
@@ -78,10 +96,14 @@ impl Guide<'_> {
         })
     }
 
-    /// One of a few words.
+    /// One of a few words, of which the first is the default.
     fn choose(&self, ask: Ask, words: &[&'static str]) -> Result<&'static str, Failure> {
+        self.choose_or(ask, words, words.first().unwrap_or(&""))
+    }
+
+    fn choose_or(&self, ask: Ask, words: &[&'static str], default: &str) -> Result<&'static str, Failure> {
         loop {
-            let answer = self.ask(ask, words.first().unwrap_or(&""))?.to_lowercase();
+            let answer = self.ask(ask, default)?.to_lowercase();
             let found = words.iter().find(|word| word.starts_with(&answer));
             if let Some(word) = found {
                 return Ok(word);
@@ -119,13 +141,25 @@ impl Guide<'_> {
         }
     }
 
+    /// What a new remote is called.
+    fn remote_name(&self) -> String {
+        let settings = &self.context().settings;
+        setup::free_name("main", |name| settings.remote(name).is_some())
+    }
+
     /// A place that was tried and found good.
-    fn destination(&self) -> Result<SetupPlace, Failure> {
+    fn destination(&self) -> Result<Place, Failure> {
         let usual = resolve::usual(&self.context().env, &Default::default())?;
         loop {
             let answer = self.ask(Ask::Destination, &usual.url)?;
             match setup::destination(self.context(), &answer) {
-                Ok(found) => return Ok(found),
+                Ok(SetupPlace::Remote { name }) => return Ok(Place::Remote(name)),
+                Ok(SetupPlace::Vacant { url }) => return Ok(Place::Vacant(url)),
+                Ok(SetupPlace::Repository { url, key }) => {
+                    if let Some(source) = self.opener((&url, key), &self.remote_name())? {
+                        return Ok(Place::Repository(url, source));
+                    }
+                }
                 Err(failure) => {
                     self.tell_failure(&failure);
                     self.tell(&say::try_another(self.lang()));
@@ -135,44 +169,64 @@ impl Guide<'_> {
     }
 
     /// The remaining questions; then makes the repository, if there is none.
-    fn make(&self, sources: Vec<String>, destination: SetupPlace) -> Result<Answers, Failure> {
-        let (env, settings) = (&self.context().env, &self.context().settings);
-        let free = setup::free_name("main", |name| settings.remote(name).is_some());
+    fn make(&self, sources: Vec<String>, destination: Place) -> Result<Answers, Failure> {
+        let free = self.remote_name();
         let (remote, place, schedule) = match destination {
-            SetupPlace::Remote { name } => (name, None, self.schedule()?),
-            SetupPlace::Embedded { url, key } => {
-                (free, Some((url, SecretSource::KeyFile(key))), self.schedule()?)
-            }
-            SetupPlace::Vacant { url } => {
+            Place::Remote(name) => (name, None, self.schedule()?),
+            Place::Repository(url, source) => (free, Some((url, source)), self.schedule()?),
+            Place::Vacant(url) => {
                 let key = self.key(&free)?;
                 let schedule = self.schedule()?;
-                self.init(&url, &key)?;
-                (free, Some((url, key)), schedule)
+                let source = self.init(&url, &free, key)?;
+                (free, Some((url, source)), schedule)
             }
         };
-        let first = sources.first().map_or("", String::as_str);
-        let set = setup::free_name(&setup::set_name(env, first), |name| settings.set(name).is_some());
+        let (set, is_new_set) = setup::set_for(self.context(), &sources, &remote);
         Ok(Answers {
             remote,
             place,
             set,
+            is_new_set,
             sources,
             schedule,
         })
     }
 
     /// What opens the repository that is to be made.
-    fn key(&self, remote: &str) -> Result<SecretSource, Failure> {
+    fn key(&self, remote: &str) -> Result<NewKey, Failure> {
         let env = &self.context().env;
-        Ok(match self.choose(Ask::Key, &["key", "password"])? {
-            "password" => {
-                let password = self.terminal.password(PasswordPrompt::First)?;
-                let password = password.filter(|password| !password.expose().is_empty());
-                let password = password.ok_or(Cause::EmptyPassword)?;
-                SecretSource::PasswordFile(setup::keep_password(env, remote, &password)?)
+        loop {
+            if self.choose(Ask::Key, &["key", "password"])? == "key" {
+                return Ok(NewKey::File(setup::key_path(env, remote)?));
             }
-            _ => SecretSource::KeyFile(setup::key_path(env, remote)?),
-        })
+            self.say_where_password(remote)?;
+            let password = self.new_password()?;
+            match password.expose().is_empty() {
+                false => return Ok(NewKey::Password(password)),
+                true => self.tell_failure(&Cause::EmptyPassword.into()),
+            }
+        }
+    }
+
+    /// Before a password is typed: who does not want it in a file can still choose something else.
+    fn say_where_password(&self, name: &str) -> Result<(), Failure> {
+        let path = setup::password_path(&self.context().env, name)?;
+        self.tell(&say::password_stored(self.lang(), &shown(&path)));
+        Ok(())
+    }
+
+    /// A password that was typed twice alike.
+    fn new_password(&self) -> Result<Hidden, Failure> {
+        loop {
+            match self.terminal.password(PasswordPrompt::First) {
+                Ok(password) => return password.ok_or_else(|| Cause::NoFirstPassword.into()),
+                Err(failure) if matches!(failure.cause, Cause::PasswordsDiffer) => {
+                    self.tell_failure(&failure);
+                    self.tell(&say::try_another(self.lang()));
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
     }
 
     fn schedule(&self) -> Result<String, Failure> {
@@ -185,13 +239,25 @@ impl Guide<'_> {
         }
     }
 
-    fn init(&self, url: &str, key: &SecretSource) -> Result<(), Failure> {
+    /// Makes the repository, and returns what runs open it with. A password is written down when it opens something: who
+    /// leaves at the recovery phrase leaves no file behind.
+    fn init(&self, url: &str, remote: &str, key: NewKey) -> Result<SecretSource, Failure> {
         let context = self.context();
-        let options = RepositoryOptions {
+        let mut options = RepositoryOptions {
             repo: Some(url.into()),
-            password_file: path_of(key, |key| matches!(key, SecretSource::PasswordFile(_))),
-            key_file: path_of(key, |key| matches!(key, SecretSource::KeyFile(_))),
             ..RepositoryOptions::default()
+        };
+        let face = match &key {
+            NewKey::File(path) => {
+                options.key_file = Some(path.clone().into_os_string());
+                Confirming::new(self.terminal)
+            }
+            NewKey::Password(password) => {
+                // No secret of the environment takes its place.
+                options.key_file = Some(OsString::new());
+                options.password_file = Some(OsString::new());
+                Confirming::with_password(self.terminal, password.clone())
+            }
         };
         let job = context.for_job(options, context.now.clone(), context.cancel().child());
         let request = init::Request {
@@ -199,73 +265,13 @@ impl Guide<'_> {
             bounds: Bounds::DEFAULT,
             parity: None,
         };
-        let made = init::run(&job, &request, &Confirming(self.terminal));
-        if let (Err(_), SecretSource::PasswordFile(path)) = (&made, key) {
-            // It opens nothing; that it can't be removed is less than why we are here.
-            let _ = std::fs::remove_file(path);
-        }
-        made.map(drop)
-    }
-
-    /// Who is told of failures, tried with a test mail.
-    fn mail(&self) -> Result<(), Failure> {
-        let context = self.context();
-        if context.settings.notify.mail.is_some() {
-            return Ok(());
-        }
-        let to = self.ask(Ask::Mail, "")?;
-        if to.is_empty() {
-            return Ok(());
-        }
-        let host = to.rsplit('@').next().unwrap_or_default();
-        loop {
-            let server = self.ask(Ask::MailServer, &format!("smtp.{host}"))?;
-            let tls = self.choose(Ask::MailTls, &["starttls", "implicit", "none"])?;
-            let port = self.ask(Ask::MailPort, if tls == "implicit" { "465" } else { "587" })?;
-            let user = self.ask(Ask::MailUser, "")?;
-            let password_file = match user.is_empty() {
-                true => None,
-                false => {
-                    let password = self.terminal.password(PasswordPrompt::Known)?;
-                    let password = password.unwrap_or_else(|| Hidden::new(""));
-                    Some(setup::keep_password(&context.env, "smtp", &password)?)
-                }
-            };
-            let mail = MailAnswers {
-                to: to.clone(),
-                server,
-                port,
-                tls: tls.to_string(),
-                user,
-                password_file,
-            };
-            let done = setup::write_mail(&context.env, &mail).and_then(|()| self.test_mail());
-            match done {
-                Ok(None) => {
-                    self.tell(&say::mail_sent(self.lang(), &escape(to.as_bytes())));
-                    return Ok(());
-                }
-                Ok(Some(why)) => {
-                    self.tell(&say::mail_failed(self.lang(), &escape(why.as_bytes())));
-                    setup::remove_mail(&context.env)?;
-                }
-                Err(failure) => self.tell_failure(&failure),
+        init::run(&job, &request, &face)?;
+        Ok(match key {
+            NewKey::File(path) => SecretSource::KeyFile(path),
+            NewKey::Password(password) => {
+                SecretSource::PasswordFile(setup::keep_password(&context.env, remote, &password)?)
             }
-            if let Some(path) = &mail.password_file {
-                // It was for a server that is not used.
-                let _ = std::fs::remove_file(path);
-            }
-            if self.choose(Ask::MailAgain, &["yes", "no"])? == "no" {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Why the test mail was not sent.
-    fn test_mail(&self) -> Result<Option<String>, Failure> {
-        let context = setup::with_new_settings(self.context())?;
-        let reports = notify::test(&context, Some(ChannelKind::Mail))?;
-        Ok(reports.into_iter().find_map(|report| report.done.err()))
+        })
     }
 
     fn first_backup(&self, answers: &Answers) -> Result<(), Failure> {
@@ -321,14 +327,5 @@ impl Guide<'_> {
         let cron = scheduler::cron::line(&program)?;
         self.tell(&say::no_timer(self.lang(), &why, &cron));
         Ok(failed)
-    }
-}
-
-fn path_of(key: &SecretSource, is_meant: impl Fn(&SecretSource) -> bool) -> Option<std::ffi::OsString> {
-    match key {
-        SecretSource::PasswordFile(path) | SecretSource::KeyFile(path) if is_meant(key) => {
-            Some(path.clone().into_os_string())
-        }
-        _ => None,
     }
 }

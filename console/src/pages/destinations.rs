@@ -19,7 +19,7 @@ use service::runs::status::{self, RemoteStatus};
 use service::secret::{Hidden, SecretSource};
 use service::settings::{Remote, edit, is_name};
 use service::setup::{self, SetupPlace};
-use service::{Context, Error, Failure, StoreError, repo, usage};
+use service::{Context, Failure, repo, usage};
 
 /// Where a destination stands, for people.
 struct DestinationRow {
@@ -245,23 +245,12 @@ fn look(context: &Context, typed: &TypedDestination) -> Result<FoundPlace, Failu
     }
     match setup::destination(context, &typed.url) {
         Ok(SetupPlace::Vacant { url }) => Ok(FoundPlace::Vacant(url)),
-        Ok(SetupPlace::Embedded { url, key }) => {
-            Ok(FoundPlace::Repository(url, Some(SecretSource::KeyFile(key))))
+        Ok(SetupPlace::Repository { url, key }) => {
+            Ok(FoundPlace::Repository(url, key.map(SecretSource::KeyFile)))
         }
         Ok(SetupPlace::Remote { name }) => Err(taken(&name, &typed.url)),
-        Err(failure) if is_repository(&failure) => {
-            let url = context.remote(&typed.url)?.url;
-            Ok(FoundPlace::Repository(url, None))
-        }
         Err(failure) => Err(failure),
     }
-}
-
-fn is_repository(failure: &Failure) -> bool {
-    let Cause::Engine { error } = &failure.cause else {
-        return false;
-    };
-    matches!(**error, Error::Store(StoreError::RepositoryExists { .. }))
 }
 
 pub async fn test(visit: Visit) -> Response {

@@ -279,31 +279,38 @@ from_text!(WebUrl, "a string", |text| {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Host(pub String);
 
-from_text!(Host, "a string", |text| {
-    let plain = |c: char| c.is_alphanumeric() || "-._:[]".contains(c);
-    match !text.is_empty() && text.chars().all(plain) {
-        true => Ok(Host(text.to_string())),
-        false => Err(ValueFault::Host {
-            text: text.to_string(),
-        }),
+impl Host {
+    pub fn parse(text: &str) -> Result<Host, ValueFault> {
+        let plain = |c: char| c.is_alphanumeric() || "-._:[]".contains(c);
+        let is_host = !text.is_empty() && text.chars().all(plain);
+        let text = text.to_string();
+        match is_host {
+            true => Ok(Host(text)),
+            false => Err(ValueFault::Host { text }),
+        }
     }
-});
+}
+
+from_text!(Host, "a string", Host::parse);
 
 /// An address of mail: `user@example.jp`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MailAddress(pub String);
 
-from_text!(MailAddress, "a string", |text| {
-    let bad = |c: char| c.is_whitespace() || c.is_control() || "<>,;\"()".contains(c);
-    match text.rsplit_once('@') {
-        Some((user, host)) if !user.is_empty() && !host.is_empty() && !text.contains(bad) => {
-            Ok(MailAddress(text.to_string()))
+impl MailAddress {
+    pub fn parse(text: &str) -> Result<MailAddress, ValueFault> {
+        let bad = |c: char| c.is_whitespace() || c.is_control() || "<>,;\"()".contains(c);
+        let parts = text.rsplit_once('@');
+        let is_address = parts.is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
+        let text = text.to_string();
+        match is_address && !text.contains(bad) {
+            true => Ok(MailAddress(text)),
+            false => Err(ValueFault::MailAddress { text }),
         }
-        _ => Err(ValueFault::MailAddress {
-            text: text.to_string(),
-        }),
     }
-});
+}
+
+from_text!(MailAddress, "a string", MailAddress::parse);
 
 /// Where the console listens.
 #[derive(Clone, PartialEq, Eq, Debug)]

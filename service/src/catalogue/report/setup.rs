@@ -10,13 +10,18 @@ pub enum Ask {
     Destination,
     /// Key file or password.
     Key,
+    /// What opens a repository that is there.
+    Opener,
+    KeyFile,
     Schedule,
     Mail,
+    /// Another one than was entered before.
+    MailAddress,
     MailServer,
     MailPort,
     MailTls,
     MailUser,
-    /// Whether to enter the mail server again after the test failed.
+    /// Whether to answer all about mail again after the test failed.
     MailAgain,
     Timer,
 }
@@ -40,6 +45,14 @@ impl Ask {
                 "What opens the backup: a key file on this machine (key), or a password of yours (password)?",
                 "バックアップを開くのに使うもの: このコンピューターの鍵ファイル (key)、または自分で決めるパスワード (password)",
             ),
+            Ask::Opener => (
+                "What opens it: its key file (key), or its password (password)? Or other for another place",
+                "開くのに使うもの: 鍵ファイル (key)、パスワード (password)。別の場所に保存するなら other",
+            ),
+            Ask::KeyFile => (
+                "Path of the key file. Backups will read it there each time",
+                "鍵ファイルのパス。バックアップのたびにここから読みます",
+            ),
             Ask::Schedule => (
                 "When? 'daily 12:30', 'mon,thu 22:00', 'every 4h', or manual",
                 "いつ実行しますか。'daily 12:30'、'mon,thu 22:00'、'every 4h'、または manual",
@@ -48,6 +61,7 @@ impl Ask {
                 "Who gets a mail if a backup fails? An address, or Enter for no mail",
                 "失敗したときにメールを送る宛先。送らないなら Enter",
             ),
+            Ask::MailAddress => ("Mail address", "メールアドレス"),
             Ask::MailServer => ("SMTP server", "SMTP サーバー"),
             Ask::MailPort => ("Port", "ポート"),
             Ask::MailTls => (
@@ -56,8 +70,8 @@ impl Ask {
             ),
             Ask::MailUser => ("User name, or Enter for none", "利用者名。不要なら Enter"),
             Ask::MailAgain => (
-                "Enter the mail server again? yes, or no to go on without mail",
-                "メールサーバーを入力し直しますか。yes、またはメールなしで進むなら no",
+                "Enter all about mail again? yes, or no to go on without mail",
+                "メールについて入力し直しますか。yes、またはメールなしで進むなら no",
             ),
             Ask::Timer => (
                 "Install a timer for this user that starts backups when they are due? yes or no",
@@ -95,6 +109,45 @@ pub fn try_another(lang: Lang) -> String {
 
 pub fn not_one_of(lang: Lang, words: &str) -> String {
     say!(lang, "Please answer {words}", "{words} のどれかで答えてください")
+}
+
+pub fn not_a_port(lang: Lang, text: &str) -> String {
+    say!(
+        lang,
+        "'{text}' is not a port, a number from 1 to 65535",
+        "「{text}」はポートではありません。1 から 65535 までの数を入力してください"
+    )
+}
+
+/// Before a password is typed.
+pub fn password_stored(lang: Lang, path: &str) -> String {
+    say!(
+        lang,
+        "The password will be stored unencrypted in {path}, which only you can read, because it is needed when nobody is \
+         there to type it",
+        "パスワードは暗号化せずに {path} に保存します。入力する人がいないときにも必要になるためです。\
+         このファイルを読めるのはあなただけです"
+    )
+}
+
+/// A repository is where backups are to go, and what opens it is not known.
+pub fn repository_there(lang: Lang, url: &str) -> String {
+    say!(
+        lang,
+        "A repository already exists at {url}. It can be used if you have its key file or its password",
+        "{url} にはすでにリポジトリーがあります。鍵ファイルかパスワードがあれば、そのまま使えます"
+    )
+}
+
+/// `file` opens it; `name` is what it will be called.
+pub fn repository_used(lang: Lang, url: &str, file: &str, name: &str) -> String {
+    say!(
+        lang,
+        "The repository that exists at {url} is used; {file} opens it. Its recovery phrase cannot be shown again: when the \
+         setup is complete, 'dedup -r {name} key recovery' makes a new one",
+        "{url} にあるリポジトリーをそのまま使います。{file} で開けます。回復フレーズは二度と表示できません。\
+         設定が終わったら、'dedup -r {name} key recovery' で新しいものを作れます"
+    )
 }
 
 /// Before the phrase is asked for word by word.
