@@ -47,6 +47,7 @@ pub use progress::{
 };
 pub use questions::Question;
 pub use replica_causes::ReplicaCause;
+pub(crate) use replica_causes::in_the_way;
 pub use set_causes::SetCause;
 use source_snapshots::no_source_snapshot;
 pub use storage_advice::object_advice;
