@@ -1,6 +1,8 @@
 //! Several remotes as a user has them: names, replicas that follow a backup or catch up later, and what is shown and
 //! which code it ends with when one of them is away.
 
+mod by_hand;
+
 use kit::program::{Home, Run, hurt, number, string};
 use kit::random::Random;
 use std::fs;

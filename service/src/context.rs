@@ -6,6 +6,7 @@ use crate::credential;
 use crate::env::Env;
 use crate::face::{Face, Notice};
 use crate::failure::Failure;
+use crate::following::{self, Follower};
 use crate::limits::surroundings::Machine;
 use crate::limits::upkeep::{GivenRates, Upkeep};
 use crate::log::{self, Log, LogLevel};
@@ -15,7 +16,7 @@ use crate::resolve::{self, Location, RepositoryOptions};
 use crate::secret::{PasswordPrompt, SecretSource};
 use crate::settings::{self, Settings};
 use engine::platform::process;
-use engine::repo::Repo;
+use engine::repo::{Found, Repo};
 use engine::run::{CancelToken, Link, LocalDirs, RunContext};
 use engine::{Error, StoreError, cache, key};
 use jiff::{Timestamp, Zoned};
@@ -264,7 +265,7 @@ impl Context {
         face: &dyn Face,
         begin: &mut dyn FnMut() -> Result<(), Failure>,
     ) -> Result<Repo, Failure> {
-        let found = Repo::look(&location.url, run).map_err(|e| self.not_found(location, e))?;
+        let found = self.look_at(location, run)?;
         let mut begun = false;
         // Who mistypes a password is asked again.
         let tries = |source: SecretSource| {
@@ -294,11 +295,20 @@ impl Context {
         Err(Error::Store(StoreError::WrongKey).into())
     }
 
+    /// Whether there is a repository, which needs no secret.
+    pub(crate) fn look(&self, location: &Location) -> Result<(), Failure> {
+        self.look_at(location, &self.run()?).map(drop)
+    }
+
+    fn look_at(&self, location: &Location, run: &RunContext) -> Result<Found, Failure> {
+        Repo::look(&location.url, run).map_err(|e| self.not_found(location, e))
+    }
+
     /// Why a repository can't be opened. Where there is none, and nothing names it or its name is misspelt, a remote of the
     /// settings may be meant.
     fn not_found(&self, location: &Location, error: Error) -> Failure {
         let is_missing = matches!(error, Error::Store(StoreError::NoRepository { .. }));
-        let failure = Failure::from(error);
+        let failure = self.of_follower(location, error.into());
         let remotes: Vec<&str> = self
             .settings
             .remotes
@@ -318,6 +328,21 @@ impl Context {
             },
             None => failure,
         }
+    }
+
+    /// Where a set has a replica, a new repository would only be in the way.
+    fn of_follower(&self, location: &Location, failure: Failure) -> Failure {
+        let named = self.settings.remotes.iter().find(|one| one.url == location.url);
+        let follows = named.and_then(|one| Some((one, following::followed(&self.settings, &one.name)?.1)));
+        let (Some((one, first)), Ok(dirs)) = (follows, self.dirs()) else {
+            return failure;
+        };
+        let follower = Follower {
+            of: Some(&first.name),
+            name: &one.name,
+            url: &one.url,
+        };
+        follower.explained(&dirs, failure)
     }
 
     /// The kernel may keep what a password that lies on this machine opens. One that was typed, or that a command had

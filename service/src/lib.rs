@@ -15,6 +15,7 @@ pub mod desktop;
 pub mod env;
 pub mod face;
 pub mod failure;
+mod following;
 pub mod history;
 pub mod json;
 pub mod key_file;

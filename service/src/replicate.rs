@@ -4,6 +4,7 @@ use crate::catalogue::Cause;
 use crate::context::Context;
 use crate::face::{Activity, Face, Step};
 use crate::failure::Failure;
+use crate::following::{self, Follower};
 use crate::history::record::recorded;
 use crate::history::{DestinationRow, JobInfo, JobKind};
 use crate::log::LogLevel;
@@ -92,16 +93,18 @@ pub fn run(context: &Context, request: &Request, face: &dyn Face) -> Result<Repo
 
 fn perform(context: &Context, request: &Request, face: &dyn Face) -> Result<Report, Failure> {
     let location = context.location()?;
-    let targets = targets(context, request, &resolve::absolute(&location.url)?)?;
+    let url = resolve::absolute(&location.url)?;
+    let targets = targets(context, request, &url)?;
     let options = ReplicateOptions {
         all: request.all,
         dry_run: request.dry_run,
     };
     let first = context.open_while(&location, &context.run_within_quotas()?, face, &mut || Ok(()))?;
     let step = Step::start(face, Activity::Replicate)?;
+    let of = following::option_for(&context.settings, &location, &url);
     let replicas = std::thread::scope(|scope| {
         let one = |target| {
-            let (first, options, step) = (&first, &options, &step);
+            let (first, options, step) = ((&first, of.as_deref()), &options, &step);
             let thread = std::thread::Builder::new().name("replica".to_string());
             thread.spawn_scoped(scope, move || bring(first, target, options, step))
         };
@@ -152,8 +155,13 @@ fn targets(context: &Context, request: &Request, first: &str) -> Result<Vec<Targ
     }
 }
 
-/// Nothing for one that is no replica and was not asked for.
-fn bring(first: &Repo, target: Target, options: &ReplicateOptions, step: &Step<'_>) -> Option<ReplicaReport> {
+/// Nothing for one that is no replica and was not asked for. `of` is what `-r` names the first by.
+fn bring(
+    (first, of): (&Repo, Option<&str>),
+    target: Target,
+    options: &ReplicateOptions,
+    step: &Step<'_>,
+) -> Option<ReplicaReport> {
     let mut done = Replicated::default();
     let mut records = Ok(0);
     let brought = first.open_replica(&target.url).and_then(|to| {
@@ -169,7 +177,10 @@ fn bring(first: &Repo, target: Target, options: &ReplicateOptions, step: &Step<'
     });
     let failure = match brought {
         Err(Error::Refused(_) | Error::Store(StoreError::Refused(_))) if !target.named => return None,
-        Err(e) => Some(e.into()),
+        Err(e) => {
+            let (name, url) = (target.name.as_str(), target.url.as_str());
+            Some(Follower { of, name, url }.explained(&first.run().dirs, e.into()))
+        }
         Ok(()) => None,
     };
     let (records, records_failed) = match records {

@@ -24,7 +24,7 @@ pub fn run(terminal: &Terminal, args: &BackupArgs) -> Result<Status, Failure> {
     match terminal.json() {
         true => output::object(&fields(start, &report, args.dry_run))?,
         false if terminal.talks() => {
-            output::write(told(terminal, &report, args.dry_run).as_bytes())?;
+            output::write(told(terminal, &report, args.dry_run, say::MadeBy::Command).as_bytes())?;
         }
         false => {}
     }
@@ -106,7 +106,7 @@ pub fn tell_replicas(terminal: &Terminal, report: &Report) {
 }
 
 /// The report for people.
-pub fn told(terminal: &Terminal, report: &Report, dry_run: bool) -> String {
+pub fn told(terminal: &Terminal, report: &Report, dry_run: bool, by: say::MadeBy) -> String {
     let (lang, done) = (terminal.lang, &report.backup);
     let mut out = String::new();
     if let Some(parent) = done.parent {
@@ -137,7 +137,7 @@ pub fn told(terminal: &Terminal, report: &Report, dry_run: bool) -> String {
         let value = escape(hits.rule.value.as_bytes());
         out += &line(say::excluded_by(lang, hits.rule.option, &value, hits.entries));
     }
-    out += &replicas::lines(lang, &report.replicas);
+    out += &replicas::lines(lang, &report.replicas, by);
     if report.problems.paths > 0 {
         out += &line(say::not_all_saved(lang, report.problems.paths));
     }

@@ -41,6 +41,10 @@ fn add(terminal: &Terminal, args: &RemoteAddArgs) -> Result<Status, Failure> {
     } else if terminal.talks() {
         let shown = escape(url.as_bytes());
         let lang = terminal.lang;
+        if added.was_named && added.found == Found::Replica {
+            out.line(&report::nothing_to_make(lang, name, &shown));
+            return out.finish().map(|()| Status::Completed);
+        }
         out.line(&match added.found {
             Found::NewReplica => report::new_replica(lang, &shown),
             Found::Replica => report::known_replica(lang, &shown),
@@ -48,8 +52,10 @@ fn add(terminal: &Terminal, args: &RemoteAddArgs) -> Result<Status, Failure> {
         });
         let file = escape(added.settings.to_string_lossy().as_bytes());
         out.line(&report::named(lang, name, &file));
-        if added.found != Found::Repository {
-            out.line(&report::next_replicate(lang, name));
+        match &added.set {
+            _ if added.found == Found::Repository => {}
+            Some(set) => out.line(&report::next_run(lang, set)),
+            None => out.line(&report::next_replicate(lang, name)),
         }
     }
     out.finish().map(|()| Status::Completed)
@@ -95,6 +101,10 @@ fn list(terminal: &Terminal) -> Result<Status, Failure> {
     }
     if !terminal.json() {
         out.line(text::table(&report::columns(terminal.lang), &[2], &rows).trim_end());
+        let is_unasked = matches!(remotes[..], [(_, RemoteState::NotCompared), _, ..]);
+        if is_unasked && terminal.talks() && !terminal.context.options.names_repository() {
+            out.line(&report::how_to_compare(terminal.lang));
+        }
     }
     out.finish().map(|()| Status::Completed)
 }

@@ -5,6 +5,7 @@ use crate::output::{self, Lines};
 use crate::render::running;
 use crate::terminal::Terminal;
 use serde_json::{Value, json};
+use service::catalogue::report::backup::MadeBy;
 use service::catalogue::report::runs as report;
 use service::maintenance;
 use service::runs::control::{self, StopRequest};
@@ -96,7 +97,7 @@ fn tell(terminal: &Terminal, set: &SetReport) -> Result<(), Failure> {
     let mut out = report::set_head(lang, &set.set, set.cause.word()) + "\n";
     if let Some(backup) = &set.backup {
         super::backup::tell_replicas(terminal, backup);
-        out += &super::backup::told(terminal, backup, false);
+        out += &super::backup::told(terminal, backup, false, MadeBy::Set);
     } else if let Some(message) = set.row.as_ref().and_then(|row| row.told(lang))
         && set.failure.is_none()
     {

@@ -73,11 +73,13 @@ fn text(
         out.line(&report::paused(terminal.lang, until));
     }
     let destinations = |one: &SetStatus<'_>| {
+        let has_snapshots = one.has_snapshots();
         let names = one.set.destinations.iter().map(|name| name.get_ref().0.as_str());
         let shown = names.enumerate().map(|(nr, name)| {
             // Snapshots are made at the first, unless it was away.
             let remote = remotes.iter().find(|remote| remote.name == name);
-            let remote = remote.filter(|remote| nr > 0 || remote.behind != Some(0));
+            // Nor is anything current of a set without any.
+            let remote = remote.filter(|remote| (nr > 0 && has_snapshots) || remote.behind != Some(0));
             report::behind(terminal.lang, name, remote.and_then(|remote| remote.behind))
         });
         shown.collect::<Vec<_>>().join(", ")

@@ -39,6 +39,7 @@ pub struct Follower {
 #[derive(Debug)]
 pub struct Followed {
     pub name: String,
+    pub url: String,
     pub done: Replicated,
     /// Generations that it is behind by; as last known here, where it could not be reached.
     pub behind: u64,
@@ -235,6 +236,7 @@ impl AtWork {
         };
         Followed {
             name: self.follower.name,
+            url: self.follower.url,
             done: ended.done,
             behind,
             failure,

@@ -10,6 +10,7 @@ use crate::catalogue::{Cause, Question, SetCause};
 use crate::context::Context;
 use crate::face::{Face, confirm};
 use crate::failure::Failure;
+use crate::following;
 use crate::resolve::{self, Location};
 use crate::status::Status;
 use engine::SessionId;
@@ -47,18 +48,6 @@ pub struct FollowerReport {
     pub problems: Vec<Problem>,
 }
 
-impl From<Followed> for FollowerReport {
-    fn from(one: Followed) -> FollowerReport {
-        FollowerReport {
-            name: one.name,
-            done: one.done,
-            behind: one.behind,
-            failure: one.failure.map(Failure::from),
-            problems: one.problems,
-        }
-    }
-}
-
 struct Destination {
     /// As the user calls it.
     name: String,
@@ -83,6 +72,8 @@ pub struct Opened {
     pub leader: Arc<Repo>,
     /// How the user calls the leader, if it is not the repository that the command is about.
     pub instead: Option<String>,
+    /// What `-r` names the leader by, if it has to.
+    option: Option<String>,
     url: String,
     followers: Vec<Follower>,
 }
@@ -160,6 +151,7 @@ impl Destinations {
                     let opened = Opened {
                         leader: Arc::new(repo),
                         instead: (!self.away.is_empty()).then(|| one.name.clone()),
+                        option: following::option_for(&context.settings, &one.location, &one.location.url),
                         url: one.location.url.clone(),
                         followers: self.left.iter().map(Destination::follower).collect(),
                     };
@@ -314,16 +306,33 @@ impl Opened {
         let snapshots = leader.outlines()?.0.len() as u64;
         let left = |(one, failure): (Follower, Failure)| FollowerReport {
             behind: replicate::left_behind(leader, &one.url, published, u64::from(published.is_some())),
+            failure: Some(self.explained((&one.name, &one.url), failure)),
             name: one.name,
             done: Replicated::default(),
-            failure: Some(failure),
             problems: Vec::new(),
         };
         let mut reports: Vec<FollowerReport> = away.into_iter().map(left).collect();
         let followed = followers.finish(published, snapshots);
-        reports.extend(followed.into_iter().map(FollowerReport::from));
+        reports.extend(followed.into_iter().map(|one| self.report(one)));
         // As with every note of a remote: without it, the next listing asks.
         let _ = replicate::note_leader(leader, &self.url);
         Ok(reports)
+    }
+
+    fn report(&self, one: Followed) -> FollowerReport {
+        let explained = |e| self.explained((&one.name, &one.url), Failure::from(e));
+        FollowerReport {
+            failure: one.failure.map(explained),
+            name: one.name,
+            done: one.done,
+            behind: one.behind,
+            problems: one.problems,
+        }
+    }
+
+    /// What to do about a destination that is no replica is said of the one that leads.
+    fn explained(&self, (name, url): (&str, &str), failure: Failure) -> Failure {
+        let of = self.option.as_deref();
+        following::Follower { of, name, url }.explained(&self.leader.run().dirs, failure)
     }
 }

@@ -9,7 +9,8 @@ use super::report::runs::job_kind;
 use super::report::snapshots::InCommon;
 use super::value_faults::japanese_type;
 use super::{
-    Action, BrowseCause, CommandEnd, Expected, HookEnd, SetCause, Texts, Unfit, UpdateFault, ValueFault, What,
+    Action, BrowseCause, CommandEnd, Expected, HookEnd, ReplicaCause, SetCause, Texts, Unfit, UpdateFault,
+    ValueFault, What,
 };
 use super::{Lang, Noun, SystemError, count, engine_error, policy_error, remedy, unit_error, when_error};
 use crate::limits::Hindrance;
@@ -81,6 +82,8 @@ causes! {
         format!("{}{}", action.text(Ja, path, why), remedy(Ja, why));
     /// Sets, profiles and edits of the settings.
     Sets { what: SetCause } [what.status()] => what.text(En), what.text(Ja);
+    /// Replicas that are not there, and names of remotes.
+    Replica { what: ReplicaCause } [what.status()] => what.text(En), what.text(Ja);
     Update { fault: UpdateFault } [fault.status()] => fault.text(En), fault.text(Ja);
     /// What a library says of a value, which has no words of its own here.
     Said { what: String } [BadSettings] => what.clone(), what.clone();

@@ -16,6 +16,7 @@ mod os_error;
 mod parts;
 mod progress;
 mod questions;
+mod replica_causes;
 pub mod report;
 mod set_causes;
 mod source_snapshots;
@@ -45,6 +46,8 @@ pub use progress::{
     units_done, warning_prefix,
 };
 pub use questions::Question;
+pub use replica_causes::ReplicaCause;
+pub(crate) use replica_causes::in_the_way;
 pub use set_causes::SetCause;
 use source_snapshots::no_source_snapshot;
 pub use storage_advice::object_advice;

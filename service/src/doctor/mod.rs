@@ -162,6 +162,13 @@ pub enum Diagnosis {
     RemoteAsks,
     /// Another repository is where this one was.
     RemoteIsAnother,
+    /// A set's destination that is no replica of the first one.
+    RemoteNoReplica {
+        first: String,
+        set: String,
+        /// Makes one.
+        command: String,
+    },
     RemoteBehind {
         snapshots: u64,
     },
@@ -297,6 +304,7 @@ impl Diagnosis {
             | RemoteFails { .. }
             | RemoteAsks
             | RemoteIsAnother
+            | RemoteNoReplica { .. }
             | SlotsDamaged { .. }
             | SnapshotsGone { .. }
             | SnapshotsUnreadable { .. }
@@ -324,6 +332,7 @@ impl Diagnosis {
             | RemoteFails { .. }
             | RemoteAsks
             | RemoteIsAnother
+            | RemoteNoReplica { .. }
             | RemoteBehind { .. }
             | RemoteWeak { .. } => CheckedItem::Remote,
             HasPhrase | PhraseUnconfirmed | NoPhrase | SlotsDamaged { .. } => CheckedItem::Recovery,

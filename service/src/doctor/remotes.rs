@@ -5,15 +5,18 @@ use super::{Diagnosis, Finding, machine};
 use crate::context::Context;
 use crate::face::Nobody;
 use crate::failure::Failure;
+use crate::following::{self, Follower};
 use crate::history::journal::Journal;
 use crate::history::proofs::Proofs;
 use crate::resolve::{self, Location};
 use crate::secret::SecretSource;
 use crate::settings::Remote;
+use crate::status::Status;
 use crate::usage;
+use engine::error::store::Refusal;
 use engine::key::{self, SlotInfo, SlotKind};
 use engine::repo::{self, Repo};
-use engine::{order, replicate};
+use engine::{Error, StoreError, order, replicate};
 use jiff::{SignedDuration, Timestamp};
 
 /// A check or restore that is older proves little.
@@ -80,12 +83,17 @@ pub(super) fn findings(context: &Context, place: &Place) -> (Vec<Finding>, Optio
         match openers.as_slice() {
             [SecretSource::Prompt] => {
                 // That it is not there comes first.
-                Repo::look(&location.url, &context.run()?)?;
+                context.look(&location)?;
                 Ok(None)
             }
             _ => Ok(Some((context.open_with(&location, openers, &Nobody)?, location))),
         }
     });
+    if let Some(what) = no_replica(context, place, &opened) {
+        findings.insert(0, Finding::of(name, what));
+        findings.extend(proofs(context, name));
+        return (findings, newest);
+    }
     match opened {
         Err(failure) => findings.insert(0, Finding::of(name, Diagnosis::RemoteFails { failure })),
         Ok(None) => findings.insert(0, Finding::of(name, Diagnosis::RemoteAsks)),
@@ -100,6 +108,56 @@ pub(super) fn findings(context: &Context, place: &Place) -> (Vec<Finding>, Optio
     }
     findings.extend(proofs(context, name));
     (findings, newest)
+}
+
+/// What is to follow the first destination of a set and holds another repository. `None` also where that can't be known, and
+/// where this machine found a replica there before: then another disk may be mounted.
+fn no_replica(
+    context: &Context,
+    place: &Place,
+    opened: &Result<Option<(Repo, Location)>, Failure>,
+) -> Option<Diagnosis> {
+    let url = resolve::absolute(&place.location.as_ref().ok()?.url).ok()?;
+    let (set, first) = following::followed(&context.settings, &place.name)?;
+    let dirs = context.dirs().ok()?;
+    let repo = match opened {
+        Ok(Some((repo, _))) => Some(repo),
+        Ok(None) => None,
+        // Nothing of this machine opens it, since it is another one.
+        Err(failure) if failure.status == Status::WrongKey => None,
+        Err(_) => return None,
+    };
+    let known = |url: &str| replicate::noted_place(&dirs, url);
+    let is_another = match (repo, known(&url), known(&first.url)) {
+        (Some(repo), Some(before), _) if !before.is_replica(repo) => false,
+        (Some(repo), _, Some(first)) => !first.is_replica(repo),
+        _ => refuses(context, first, &url)?,
+    };
+    let follower = Follower {
+        of: Some(&first.name),
+        name: &place.name,
+        url: &url,
+    };
+    is_another.then(|| Diagnosis::RemoteNoReplica {
+        first: first.name.clone(),
+        set: set.to_string(),
+        command: follower.command_elsewhere(),
+    })
+}
+
+/// Whether the repository at `first` finds another one at `url`, if it can be asked.
+fn refuses(context: &Context, first: &Remote, url: &str) -> Option<bool> {
+    let location = context.remote(&first.name).ok()?;
+    let openers = resolve::opening(&context.options, &context.env, &location).ok()?;
+    if openers == [SecretSource::Prompt] {
+        return None;
+    }
+    let first = context.open_with(&location, openers, &Nobody).ok()?;
+    let found = first.open_replica(url);
+    Some(matches!(
+        found,
+        Err(Error::Store(StoreError::Refused(Refusal::OtherRepository { .. })))
+    ))
 }
 
 fn usage_of(context: &Context, name: &str, remote: Option<&Remote>) -> Vec<Finding> {
@@ -132,12 +190,15 @@ fn identity(context: &Context, name: &str, repo: &Repo, location: &Location) -> 
     };
     let url = resolve::absolute(&location.url).unwrap_or_else(|_| location.url.clone());
     let known = replicate::noted_place(&dirs, &url);
-    if known.is_some_and(|known| !known.is_replica(repo)) {
-        found.push(Diagnosis::RemoteIsAnother);
-    }
-    if let Some(noted) = replicate::noted(&dirs, &url).filter(|noted| noted.behind > 0) {
-        let snapshots = noted.behind;
-        found.push(Diagnosis::RemoteBehind { snapshots });
+    let noted = replicate::noted(&dirs, &url).filter(|noted| noted.behind > 0);
+    match (known.is_some_and(|known| !known.is_replica(repo)), noted) {
+        // No run brings it up to date.
+        (true, _) => found.push(Diagnosis::RemoteIsAnother),
+        (false, Some(noted)) => {
+            let snapshots = noted.behind;
+            found.push(Diagnosis::RemoteBehind { snapshots });
+        }
+        (false, None) => {}
     }
     let weaknesses = repo
         .storage()

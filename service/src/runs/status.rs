@@ -32,6 +32,14 @@ pub struct SetStatus<'a> {
     pub paused_until: Option<Timestamp>,
 }
 
+impl SetStatus<'_> {
+    /// Whether a run is known to have made a snapshot.
+    pub fn has_snapshots(&self) -> bool {
+        let last = self.last.as_ref();
+        self.last_success.is_some() || last.is_some_and(|row| row.snapshot.is_some())
+    }
+}
+
 /// Every set, those of a higher priority first.
 pub fn sets(context: &Context) -> Result<Vec<SetStatus<'_>>, Failure> {
     let dirs = context.dirs()?;

@@ -4,7 +4,7 @@ use crate::output;
 use crate::terminal::Terminal;
 use serde_json::{Value, json};
 use service::backup::FollowerReport;
-use service::catalogue::report::backup as report;
+use service::catalogue::report::backup::{self as report, MadeBy};
 use service::catalogue::{Lang, problem as problem_line};
 use service::json;
 use service::monitor::Problem;
@@ -44,10 +44,10 @@ fn tell_problem(terminal: &Terminal, one: &FollowerReport, problem: &Problem) {
 }
 
 /// One line for each.
-pub fn lines(lang: Lang, replicas: &[FollowerReport]) -> String {
+pub fn lines(lang: Lang, replicas: &[FollowerReport], by: MadeBy) -> String {
     let line = |one: &FollowerReport| {
         let name = escape(one.name.as_bytes());
-        report::replica(lang, &name, one.done.bytes, one.behind) + "\n"
+        report::replica(lang, &name, one.done.bytes, one.behind, by) + "\n"
     };
     replicas.iter().map(line).collect()
 }

@@ -1,7 +1,7 @@
 //! What causes are made with.
 
 use super::Cause;
-use crate::catalogue::{Action, BrowseCause, Lang, SetCause, SystemError};
+use crate::catalogue::{Action, BrowseCause, Lang, ReplicaCause, SetCause, SystemError};
 use crate::failure::Failure;
 
 impl Cause {
@@ -38,6 +38,18 @@ impl From<SetCause> for Cause {
 
 impl From<SetCause> for Failure {
     fn from(what: SetCause) -> Failure {
+        Cause::from(what).into()
+    }
+}
+
+impl From<ReplicaCause> for Cause {
+    fn from(what: ReplicaCause) -> Cause {
+        Cause::Replica { what }
+    }
+}
+
+impl From<ReplicaCause> for Failure {
+    fn from(what: ReplicaCause) -> Failure {
         Cause::from(what).into()
     }
 }

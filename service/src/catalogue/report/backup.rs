@@ -163,18 +163,31 @@ pub fn change(lang: Lang, change: EntryChange) -> &'static str {
     }
 }
 
+/// What made a backup, and so what makes the next one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MadeBy {
+    Command,
+    Set,
+}
+
 /// One replica that got the snapshot too, or is behind.
-pub fn replica(lang: Lang, name: &str, bytes: u64, behind: u64) -> String {
+pub fn replica(lang: Lang, name: &str, bytes: u64, behind: u64, by: MadeBy) -> String {
     let state = behind_by(lang, behind);
     let sent = match (lang, bytes) {
         (_, 0) => String::new(),
         (Lang::En, bytes) => format!(", {} sent", format_bytes(bytes)),
         (Lang::Ja, bytes) => format!("、{} 送信", format_bytes(bytes)),
     };
-    let catches_up = match (lang, behind) {
-        (_, 0) => "",
-        (Lang::En, _) => ": the next run with --also, or 'dedup replicate', continues from there",
-        (Lang::Ja, _) => "。次に --also を付けて実行するか 'dedup replicate' を実行すると、続きから送ります",
+    let catches_up = match (lang, by) {
+        _ if behind == 0 => "",
+        (Lang::En, MadeBy::Set) => ": the next run, or 'dedup replicate', continues from there",
+        (Lang::Ja, MadeBy::Set) => "。次の実行か 'dedup replicate' で、続きから送ります",
+        (Lang::En, MadeBy::Command) => {
+            ": the next run with --also, or 'dedup replicate', continues from there"
+        }
+        (Lang::Ja, MadeBy::Command) => {
+            "。次に --also を付けて実行するか 'dedup replicate' を実行すると、続きから送ります"
+        }
     };
     say!(
         lang,

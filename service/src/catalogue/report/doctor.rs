@@ -4,7 +4,7 @@ mod certificate;
 mod proofs;
 
 use super::runs::status;
-use crate::catalogue::{Lang, Noun, count, say, weakness};
+use crate::catalogue::{Lang, Noun, count, in_the_way, say, weakness};
 use crate::doctor::{Diagnosis, Finding, Mark, Report, SchedulerEntry};
 use crate::text::{grouped, time};
 use engine::platform::space::DiskSpace;
@@ -302,6 +302,11 @@ fn of_remote(lang: Lang, found: &Diagnosis) -> String {
             "this is another repository than the one that this machine knows: another disk may be mounted",
             "このコンピューターが知っているものとは別のリポジトリーです。別のディスクがマウントされていませんか"
         ),
+        Diagnosis::RemoteNoReplica { first, set, .. } => say!(
+            lang,
+            "it holds another repository than '{first}', so the set '{set}' is not saved there",
+            "「{first}」とは別のリポジトリーなので、セット「{set}」はここに保存されません"
+        ),
         Diagnosis::RemoteBehind { snapshots: n } => {
             let n = snapshots(*n);
             say!(lang, "behind by {n}", "{n}遅れています")
@@ -425,6 +430,7 @@ fn remote_advice(lang: Lang, found: &Diagnosis, name: &str) -> Option<String> {
                 "正しいディスクをマウントするか、dedup.toml の url を直してください",
             )
             .to_string(),
+        Diagnosis::RemoteNoReplica { command, .. } => in_the_way(lang, command),
         Diagnosis::RemoteBehind { .. } => say!(
             lang,
             "the next run brings it up to date; 'dedup replicate --to {name}' does so now",

@@ -44,6 +44,23 @@ pub fn next_replicate(lang: Lang, name: &str) -> String {
     )
 }
 
+/// Of a set that replicates to it.
+pub fn next_run(lang: Lang, set: &str) -> String {
+    say!(
+        lang,
+        "Next: dedup run {set} brings it up to date",
+        "次に: dedup run {set} で最新になります"
+    )
+}
+
+pub fn nothing_to_make(lang: Lang, name: &str, url: &str) -> String {
+    say!(
+        lang,
+        "There is a replica of this repository at {url} already, and it is called '{name}': nothing to do",
+        "{url} にはすでにこのリポジトリーのレプリカがあり、名前も「{name}」です。することはありません"
+    )
+}
+
 pub fn name_removed(lang: Lang, name: &str, url: &str) -> String {
     say!(
         lang,
@@ -65,6 +82,15 @@ pub fn columns(lang: Lang) -> [&'static str; 4] {
         Lang::En => ["Name", "URL", "Snapshots", "State"],
         Lang::Ja => ["名前", "URL", "スナップショット", "状態"],
     }
+}
+
+/// Below rows of which none was compared.
+pub fn how_to_compare(lang: Lang) -> String {
+    say!(
+        lang,
+        "'dedup -r NAME remote list' compares them with the one of that name",
+        "'dedup -r 名前 remote list' で、その名前の保存先と比べます"
+    )
 }
 
 /// How a remote stands, in the last column.
