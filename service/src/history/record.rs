@@ -256,6 +256,15 @@ impl<'a> Recorder<'a> {
 }
 
 impl Tape {
+    /// A part that failed is a reason like a problem; a part that says no more is one of the unexpected.
+    fn part_failed(&self, status: Status) {
+        let why = match status {
+            Status::Incomplete => Status::Failed,
+            status => status,
+        };
+        lock(&self.reasons).extend(why.reason());
+    }
+
     /// How many there were so far.
     fn problem(&self, problem: &Problem) -> u64 {
         if let Some(reason) = reason(&problem.what) {
@@ -374,6 +383,9 @@ impl Face for RecordingFace<'_> {
 
     fn notice(&self, notice: &Notice<'_>) {
         self.log.notice(&self.tape.id, notice);
+        if let Notice::PartFailed(failure) = notice {
+            self.tape.part_failed(failure.status);
+        }
         self.face.notice(notice);
     }
 
