@@ -116,7 +116,12 @@ fn a_history_that_cannot_be_written() {
     fs::remove_dir_all(home.path(".local/state/dedup/history")).unwrap();
     home.write(".local/state/dedup/history", "not a folder");
     home.ok(&["backup", "docs"]).says(&["not in the history"]);
-    home.ok(&["run", "docs"]).says(&["not in the history"]);
+    let run = home.ok(&["run", "docs"]).says(&["not in the history"]);
+    assert!(
+        run.out.contains("Set docs: completed") && !run.out.contains("dedup history"),
+        "nothing has the details: {}",
+        run.out
+    );
     assert_eq!(home.snapshots().len(), 3);
 }
 

@@ -98,13 +98,13 @@ pub fn file(lang: Lang, file: FileStatus, size: u64, path: &[u8]) -> String {
 /// What is printed after the report of a set.
 pub fn set_end(lang: Lang, report: &SetReport) -> String {
     let (status, id) = match &report.row {
-        Some(row) => (row_status(lang, row), Some(row.id.as_str())),
+        Some(row) => (row_status(lang, row), row.kept_id()),
         None => (
             say::status(lang, report.status.word(), report.status.reason()),
             None,
         ),
     };
-    say::set_end(lang, &report.set, &status, id.filter(|id| !id.is_empty()))
+    say::set_end(lang, &report.set, &status, id)
 }
 
 pub fn would_run(lang: Lang, report: &SetReport, sources: &[String], destinations: &[String]) -> String {

@@ -154,6 +154,9 @@ pub struct HistoryRow {
     pub problems: u64,
     #[serde(skip_serializing_if = "is_zero")]
     pub pid: u64,
+    /// The history has it, so that it can be looked up by its id. Known only to the job itself.
+    #[serde(skip)]
+    pub is_kept: bool,
 }
 
 impl HistoryRow {
@@ -252,6 +255,11 @@ impl JobInfo {
 }
 
 impl HistoryRow {
+    /// The id by which the history shows it, if it does.
+    pub fn kept_id(&self) -> Option<&str> {
+        Some(self.id.as_str()).filter(|_| self.is_kept)
+    }
+
     pub fn is_running(&self) -> bool {
         self.status == Status::Running.word()
     }

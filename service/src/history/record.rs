@@ -167,7 +167,7 @@ impl<'a> Recorder<'a> {
             return Recorded { done, row, stopped };
         }
         self.complete(&mut row, status);
-        self.keep(&row, done.as_ref().err(), face);
+        row.is_kept = self.keep(&row, done.as_ref().err(), face);
         Recorded { done, row, stopped }
     }
 
@@ -184,8 +184,8 @@ impl<'a> Recorder<'a> {
         row.reason = own_reason.or(row.reason.take());
     }
 
-    /// Writes the row into the history and the log.
-    fn keep(&mut self, row: &HistoryRow, failure: Option<&Failure>, face: &dyn Face) {
+    /// Writes the row into the history and the log; whether the history has it now.
+    fn keep(&mut self, row: &HistoryRow, failure: Option<&Failure>, face: &dyn Face) -> bool {
         let written = match self.is_lost {
             true => Ok(()),
             false => self.journal.end(row, self.live.take()),
@@ -194,12 +194,14 @@ impl<'a> Recorder<'a> {
         if !self.is_lost {
             self.journal.note_proof(row);
         }
+        let is_kept = written.is_ok() && !self.is_lost;
         if let Err(e) = written {
             face.notice(&Notice::Warning {
                 during: "history",
                 warning: &not_kept(self.journal.dir(), e),
             });
         }
+        is_kept
     }
 
     fn note_end(&self, row: &HistoryRow, failure: Option<&Failure>) {
