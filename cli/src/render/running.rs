@@ -6,7 +6,7 @@ use service::catalogue::report::runs::{self as say, Field, row_status, what};
 use service::catalogue::report::space::per_week;
 use service::catalogue::report::status;
 use service::catalogue::{Lang, Noun, count};
-use service::history::{HistoryRow, files::FileStatus};
+use service::history::{HistoryRow, files::FileRow};
 use service::hosts::{HostStatus, RecordedSet, RecordedState};
 use service::runs::SetReport;
 use service::runs::status::{RemoteStatus, SetStatus};
@@ -86,12 +86,15 @@ pub fn job(lang: Lang, row: &HistoryRow) -> String {
     lines.collect()
 }
 
-pub fn file(lang: Lang, file: FileStatus, size: u64, path: &[u8]) -> String {
+pub fn file(lang: Lang, file: &FileRow<'_>) -> String {
+    let why = file.why.map(|why| why.text(lang));
+    let why = why.map(|why| format!(": {}", escape(why.as_bytes())));
     format!(
-        "{} {:>12} {}",
-        padded(say::file_status(lang, file), 9),
-        format_bytes(size),
-        escape(&text::absolute(path))
+        "{} {:>12} {}{}",
+        padded(say::file_status(lang, file.status), 9),
+        format_bytes(file.size),
+        escape(&text::absolute(file.path)),
+        why.unwrap_or_default()
     )
 }
 

@@ -25,7 +25,7 @@ mod tests;
 use crate::catalogue::Lang;
 use crate::failure::Failure;
 use crate::schedule::RunCause;
-use crate::status::Status;
+use crate::status::{FAILED, Status};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -271,9 +271,13 @@ impl HistoryRow {
         self.pid = 0;
     }
 
-    /// Whether its status is the one that a user wrote: its word, its reason, or both.
+    /// Whether its status is the one that a user wrote: its word, its reason, both, or [`FAILED`].
     pub fn has_status(&self, wanted: &str) -> bool {
         let wanted = wanted.to_ascii_lowercase();
+        if wanted == FAILED {
+            let others = [Status::Completed, Status::Running, Status::NotRun];
+            return others.iter().all(|other| self.status != other.word());
+        }
         let reason = self.reason.as_deref().unwrap_or_default();
         wanted == self.status || wanted == reason || wanted == format!("{} ({reason})", self.status)
     }
