@@ -320,6 +320,42 @@ fn holes_need_no_room() {
     );
 }
 
+/// A sample is taken from what can be restored; what can't is told all the same.
+#[test]
+fn what_could_not_be_read_is_told_by_every_drill() {
+    let home = Home::new(env!("CARGO_BIN_EXE_dedup-under-test"));
+    home.init();
+    home.write("docs/a", "a");
+    let settings = format!(
+        "[remotes.main]\nurl = '{}'\nkey-file = '{}'\n\
+         [sets.cmds]\nsources = ['{}']\ndestinations = ['main']\n\
+         [sets.cmds.commands]\ndb = 'echo partial; exit 5'\nok = 'echo fine'\n",
+        home.text(".local/share/dedup/repository"),
+        home.text(".config/dedup/default.key"),
+        home.text("docs")
+    );
+    home.write(".config/dedup/dedup.toml", settings);
+    home.ends(3, &["run", "cmds"]);
+    for what in [&[][..], &["cmds"], &["--sample", "1"]] {
+        let run = home.ends(3, &[&["drill"], what].concat());
+        let told = run.err.lines().filter(|line| line.contains("/commands/db"));
+        let told: Vec<&str> = told.collect();
+        assert!(
+            told.len() == 1 && told[0].contains("could not be read when it was backed up"),
+            "{what:?}: {}",
+            run.err
+        );
+        assert!(run.out.contains("but for what is named above"), "{}", run.out);
+    }
+    for what in [&[][..], &["cmds"]] {
+        let found = drill(&home, what).ends(3).summary();
+        let of = |field| number(&found, field);
+        assert_eq!((of("files"), of("different")), (2, 0), "{found}");
+        // What a command printed never was a file here.
+        assert_eq!((of("live_files"), of("live_changed")), (1, 0), "{found}");
+    }
+}
+
 /// However many sets are drilled: the snapshots are listed once.
 #[test]
 fn a_lost_snapshot_is_told_once() {

@@ -410,6 +410,52 @@ fn commands_as_sources() {
     assert_eq!(fs::read_to_string(home.path("target/commands/x")).unwrap(), "x\n");
 }
 
+/// What the snapshot itself says it does not hold is no damage: neither `check` nor anything else calls it that.
+#[test]
+fn the_output_of_a_failed_command_is_no_damage() {
+    let home = home();
+    let more = "[sets.docs]\nsources = ['~/docs']\ndestinations = ['main']\n\
+        [sets.docs.commands]\nbad = 'echo half; exit 3'\nok = 'echo fine'\n";
+    settings(&home, more);
+    let run = home.ends(3, &["run", "docs"]);
+    let lines: Vec<&str> = run.err.lines().filter(|line| line.contains("bad")).collect();
+    assert!(
+        lines.len() == 1 && lines[0].contains("command 'bad' failed: exit status: 3"),
+        "{}",
+        run.err
+    );
+    assert_eq!(history(&home, "backup")[0]["reason"], "unexpected error");
+    let failed = home
+        .ok(&["history", "latest", "--files", "--status", "failed"])
+        .out;
+    assert!(failed.contains("/commands/bad: the command failed"), "{failed}");
+    let was_not_read = "could not be read when it was backed up";
+    for args in [
+        &["dump", "latest", "/commands/bad"][..],
+        &["dump", "latest", "/commands/bad", "--target", "bad"],
+        &["dump", "latest", "/commands", "--target", "all.tar"],
+        &[
+            "dump",
+            "latest",
+            "/commands",
+            "--archive",
+            "zip",
+            "--target",
+            "all.zip",
+        ],
+        &["restore", "latest", "/commands/bad", "--target", "out"],
+    ] {
+        let run = home.ends(3, args).says(&[was_not_read]);
+        assert!(!run.err.contains("damage"), "{args:?}: {}", run.err);
+    }
+    let archive = fs::read(home.path("all.tar")).unwrap();
+    assert!(
+        archive.windows(5).any(|bytes| bytes == b"fine\n"),
+        "the others are in it"
+    );
+    home.ok(&["check", "--read-data"]);
+}
+
 /// A command that hangs is ended with what it has started.
 #[test]
 fn a_command_that_hangs() {

@@ -306,6 +306,28 @@ fn damage_is_told() {
     assert_eq!(mounted.stop("-INT"), 13);
 }
 
+/// The output of a command that failed, which is recorded without a size, does not look like an empty file. It is no damage.
+#[test]
+fn what_was_not_saved_is_no_empty_file() {
+    if !can_mount() {
+        return;
+    }
+    let home = home();
+    let settings = format!(
+        "[remotes.main]\nurl = '{}'\nkey-file = '{}'\n[sets.only]\ndestinations = ['main']\n\
+         [sets.only.commands]\nbad = 'exit 3'\nempty = 'true'\n",
+        home.text(".local/share/dedup/repository"),
+        home.text(".config/dedup/default.key")
+    );
+    home.write(".config/dedup/dedup.toml", settings);
+    home.ends(3, &["run", "only"]);
+    let mounted = Mounted::new(&home, &[]);
+    let at = |name: &str| mounted.path(&format!("snapshots/latest/commands/{name}"));
+    assert_eq!(fs::read(at("empty")).unwrap(), b"");
+    assert_eq!(fs::read(at("bad")).unwrap_err().raw_os_error(), Some(5));
+    assert_eq!(mounted.stop("-INT"), 3);
+}
+
 #[test]
 fn what_can_not_be_mounted() {
     let home = home();

@@ -79,6 +79,24 @@ fn docs(home: &Home) -> String {
     format!("hosts/h/latest{}", home.text("docs"))
 }
 
+/// The output of a command that failed, which is recorded without a size, does not look like an empty file.
+#[test]
+fn what_was_not_saved_is_not_served_as_an_empty_file() {
+    let home = Home::new(env!("CARGO_BIN_EXE_dedup-under-test"));
+    home.init();
+    let settings = format!(
+        "host = 'h'\n[remotes.main]\nurl = '{}'\nkey-file = '{}'\n[sets.only]\ndestinations = ['main']\n\
+         [sets.only.commands]\nbad = 'exit 3'\nempty = 'true'\n",
+        home.text(".local/share/dedup/repository"),
+        home.text(".config/dedup/default.key")
+    );
+    home.write(".config/dedup/dedup.toml", settings);
+    home.ends(3, &["run", "only"]);
+    let serving = Serving::start(&home);
+    let status = |name: &str| serving.status(&[&serving.url(&format!("hosts/h/latest/commands/{name}"))]);
+    assert_eq!((status("empty"), status("bad")), (200, 500));
+}
+
 #[test]
 fn what_is_there_is_served_and_nothing_can_be_changed() {
     let home = home();

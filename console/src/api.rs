@@ -15,7 +15,7 @@ use service::history::files::{BackupFiles, FileStatus, PAGE};
 use service::history::journal::Journal;
 use service::history::read::HistoryQuery;
 use service::runs::{control, status as runs};
-use service::{Context, Failure, json, list, objects, text};
+use service::{Context, Failure, json, list, objects};
 
 /// Rows that may be asked for at once.
 const ROWS_MAX: u64 = 1000;
@@ -79,6 +79,9 @@ fn row(row: &HistoryRow) -> Value {
 pub async fn history(visit: Visit) -> Response {
     object(visit, |visit, context| {
         let text = |name| visit.query.text(name).map(String::from);
+        if let Some(status) = visit.query.text("status") {
+            HistoryQuery::check_status(status)?;
+        }
         let sets = text("set").map(|set| context.settings.names_of(&set));
         let page = Journal::of(&context.dirs()?).rows(&HistoryQuery {
             limit: visit.query.number("limit").unwrap_or(100).clamp(1, ROWS_MAX) as usize,
@@ -134,12 +137,7 @@ pub async fn files(visit: Visit, id: String) -> Response {
             };
             if is_wanted {
                 if (first..first.saturating_add(PAGE)).contains(&found) {
-                    rows.push(json!({
-                        "message_type": "file",
-                        "path": json::name(&text::absolute(file.path)),
-                        "status": file.status.word(),
-                        "size": file.size,
-                    }));
+                    rows.push(file.for_programs());
                 }
                 found += 1;
             }

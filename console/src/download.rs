@@ -54,6 +54,10 @@ pub async fn download(visit: Visit) -> Response {
         let name = spot.name().to_vec();
         let path = spot.path.clone();
         let (name, length, sending) = match &entry {
+            Some(entry) if entry.kind == Kind::File && !entry.is_saved() => {
+                let path = escape(&path);
+                return Err(Error::NotSaved { path }.into());
+            }
             Some(entry) if entry.kind == Kind::File => {
                 (name, Some(entry.meta.size), Sending::File(repo, manifest, path))
             }

@@ -52,7 +52,10 @@ pub fn own_place(place: Option<&str>) -> &str {
 pub fn status_of(failure: &Failure) -> StatusCode {
     let is_gone = match &failure.cause {
         Cause::NoSuchJob { .. } | Cause::NoSuchSet { .. } | Cause::NoSuchRemote { .. } => true,
-        Cause::Engine { error } => matches!(**error, Error::NoSuchPath { .. } | Error::NoSnapshot(_)),
+        Cause::Engine { error } => matches!(
+            **error,
+            Error::NoSuchPath { .. } | Error::NotSaved { .. } | Error::NoSnapshot(_)
+        ),
         _ => false,
     };
     match failure.status {

@@ -4,7 +4,7 @@
 mod zip;
 
 use crate::dump::{Contents, failed};
-use crate::entry::{Content, Entry, Extent, Kind};
+use crate::entry::{Entry, Extent, Kind};
 use crate::error::Result;
 use crate::fsmeta::device_numbers;
 use crate::list;
@@ -60,7 +60,7 @@ struct Archive<'a> {
 impl Archive<'_> {
     fn member(&mut self, path: &[u8], entry: &Entry) -> Result<()> {
         let meta = &entry.meta;
-        let lost = entry.trouble.is_some() && entry.content == Content::None && meta.size > 0;
+        let lost = is_lost(entry);
         if lost || entry.kind == Kind::Socket {
             leave_out(self.monitor, path, lost);
             return Ok(());
@@ -155,6 +155,11 @@ impl Archive<'_> {
         }
         None
     }
+}
+
+/// A directory is there also where its entries are not.
+fn is_lost(entry: &Entry) -> bool {
+    entry.kind != Kind::Dir && !entry.is_saved()
 }
 
 /// What can't be in the archive, or was not to be had when it was backed up.

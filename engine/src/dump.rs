@@ -58,6 +58,9 @@ pub fn file(
     if entry.kind != Kind::File {
         return Err(Error::Usage(Usage::NotARegularFile { path: shown() }));
     }
+    if !entry.is_saved() {
+        return Err(Error::NotSaved { path: shown() });
+    }
     let mut contents = Contents::new(&source, out, monitor)?;
     contents.size = entry.meta.size;
     contents.write(&shown(), &entry)?;
@@ -112,7 +115,7 @@ impl<'d> Contents<'d> {
         let before = self.done;
         self.content(&entry.content)?;
         let written = self.done - before;
-        if entry.trouble.is_some() && entry.content == Content::None || written != entry.meta.size {
+        if written != entry.meta.size {
             return Err(chunkstore::Error::corrupt(shown, Flaw::Incomplete).into());
         }
         Ok(())

@@ -243,6 +243,22 @@ pub struct Entry {
     pub trouble: Option<Trouble>,
 }
 
+impl Entry {
+    /// Whether the snapshot holds what it was: it could be read when it was backed up, and its data was not lost since. What
+    /// is not held is no damage, for the snapshot says so itself.
+    pub fn is_saved(&self) -> bool {
+        match self.trouble {
+            Some(Trouble::Unreadable { .. } | Trouble::Unknown { .. }) => false,
+            Some(Trouble::Changed | Trouble::NoXattrs { .. }) | None => true,
+        }
+    }
+
+    /// Whether it was ever read from a file system. What a command printed, or standard input gave, was not.
+    pub fn was_a_file(&self) -> bool {
+        self.meta.ino != 0
+    }
+}
+
 /// `dir` and `name` as one path relative to `/`.
 pub fn join(dir: &[u8], name: &[u8]) -> Vec<u8> {
     let mut path = Vec::with_capacity(dir.len() + 1 + name.len());

@@ -57,6 +57,12 @@ pub enum Error {
         /// The snapshot.
         snapshot: NamedSnapshot,
     },
+    /// The snapshot holds no content of this path: it could not be read when it was backed up, or its data was lost.
+    #[error("not saved: {path}")]
+    NotSaved {
+        /// The path.
+        path: String,
+    },
     /// There is nothing to back up.
     #[error("no source ({0:?})")]
     NoSource(NoSource),

@@ -249,6 +249,7 @@ mod tests {
                 },
                 Status::Failed,
             ),
+            (Error::NotSaved { path: text() }, Status::Incomplete),
             (Error::NoSource(NoSource::Nothing), Status::Incomplete),
             (Error::EmptyStream(text()), Status::Failed),
             (

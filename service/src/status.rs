@@ -1,5 +1,8 @@
 //! The status of a job: one vocabulary for exit codes, history, mail and console.
 
+/// Every status but completed, running and not run, where somebody looks for jobs.
+pub const FAILED: &str = "failed";
+
 /// Ordered by severity: the status of a whole is the greatest of its parts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub enum Status {
@@ -73,6 +76,29 @@ impl Status {
         }
     }
 
+    /// What a user may write to choose jobs: the words, [`FAILED`], and the reasons.
+    pub fn names() -> Vec<&'static str> {
+        let mut names = vec![
+            Status::Completed.word(),
+            Status::Incomplete.word(),
+            FAILED,
+            Status::NotRun.word(),
+            Status::Running.word(),
+        ];
+        names.extend(Status::ALL.into_iter().filter_map(Status::reason));
+        names
+    }
+
+    /// Whether a user who wrote this means a status: one of the names, or a word with its reason, as lists show it.
+    pub fn is_name(text: &str) -> bool {
+        let text = text.to_ascii_lowercase();
+        let is_both = |status: Status| {
+            let reason = status.reason();
+            reason.is_some_and(|reason| text == format!("{} ({reason})", status.word()))
+        };
+        Status::names().contains(&text.as_str()) || Status::ALL.into_iter().any(is_both)
+    }
+
     /// Why the job is incomplete.
     pub fn reason(self) -> Option<&'static str> {
         Some(match self {
@@ -112,6 +138,21 @@ mod tests {
                 status.reason().is_some(),
                 "{status:?}"
             );
+        }
+    }
+
+    #[test]
+    fn every_status_has_a_name_that_a_user_may_write() {
+        for status in Status::ALL {
+            assert!(Status::is_name(status.word()), "{status:?}");
+            if let Some(reason) = status.reason() {
+                assert!(Status::is_name(reason), "{status:?}");
+                assert!(Status::is_name(&format!("Incomplete ({reason})")), "{status:?}");
+            }
+        }
+        assert!(Status::is_name("Failed"));
+        for other in ["", "bogus", "complete", "completed (network)", "incomplete ()"] {
+            assert!(!Status::is_name(other), "{other:?}");
         }
     }
 }

@@ -108,6 +108,83 @@ fn files_of_a_backup_in_pages() {
         .says(&["made no snapshot"]);
 }
 
+/// That none is listed would look as if there were none.
+#[test]
+fn jobs_are_chosen_by_what_jobs_can_have() {
+    let home = home(&set(""));
+    home.ok(&["run", "docs"]);
+    home.ends(3, &["backup", "docs", "missing"]);
+    let kinds = |status: &str| {
+        let mut rows = home.ok(&["history", "--status", status, "--json"]).objects();
+        rows.pop();
+        words(&rows, "kind")
+    };
+    for status in [
+        "failed",
+        "incomplete",
+        "bad settings",
+        "Incomplete (bad settings)",
+    ] {
+        assert_eq!(kinds(status), ["backup"], "{status}");
+    }
+    assert_eq!(kinds("completed"), ["backup", "init"]);
+    assert!(kinds("running").is_empty() && kinds("network").is_empty());
+    home.ends(2, &["history", "--status", "bogus"])
+        .says(&["'bogus'", "not run", "network"]);
+    home.ends(2, &["history", "--status", "compelted"])
+        .says(&["did you mean 'completed'?"]);
+    home.ends(2, &["history", "latest", "--files", "--status", "incomplete"])
+        .says(&["not a status of a file"]);
+    let of_set = |set: &str| home.ok(&["history", "--status", "failed", "--set", set]).out;
+    assert!(
+        of_set("nope").contains("No job of a set 'nope'"),
+        "{}",
+        of_set("nope")
+    );
+    assert!(
+        of_set("dosc").contains("did you mean 'docs'?"),
+        "{}",
+        of_set("dosc")
+    );
+    assert_eq!(of_set("docs"), "No jobs\n");
+    // Rows of a set that was removed are there still.
+    super::settings(&home, "");
+    assert_eq!(of_set("docs"), "No jobs\n");
+    assert!(home.ok(&["history", "--set", "docs"]).out.contains("docs"));
+}
+
+/// Of a directory or a source the snapshot may hold nothing that says so.
+#[test]
+fn sources_that_could_not_be_read_are_among_the_files() {
+    let home = home("");
+    home.write("disk/a", "a");
+    home.write("gone/b", "b");
+    home.ok(&["backup", "docs", "disk", "gone"]);
+    for disk in ["disk", "gone"] {
+        fs::remove_dir_all(home.path(disk)).unwrap();
+    }
+    fs::create_dir(home.path("disk")).unwrap();
+    home.ends(3, &["backup", "docs", "disk", "gone"]);
+    for filter in [&[][..], &["--status", "failed"]] {
+        let listed = home.ok(&[&["history", "latest", "--files", "--json"], filter].concat());
+        let rows = listed.objects();
+        let failed: Vec<&Value> = rows.iter().filter(|row| row["status"] == "failed").collect();
+        assert_eq!(failed.len(), 2, "{}", listed.out);
+        for name in ["disk", "gone"] {
+            let path = json!(home.text(name));
+            let row = failed.iter().find(|row| row["path"] == path);
+            assert!(!string(row.unwrap(), "problem").is_empty(), "{}", listed.out);
+        }
+    }
+    let text = home
+        .ok(&["history", "latest", "--files", "--status", "failed"])
+        .out;
+    assert!(
+        text.contains("gone: not backed up: no such file") && text.contains("2 files, page 1 of 1"),
+        "{text}"
+    );
+}
+
 /// The history records jobs and decides about none.
 #[test]
 fn a_history_that_cannot_be_written() {
@@ -116,7 +193,12 @@ fn a_history_that_cannot_be_written() {
     fs::remove_dir_all(home.path(".local/state/dedup/history")).unwrap();
     home.write(".local/state/dedup/history", "not a folder");
     home.ok(&["backup", "docs"]).says(&["not in the history"]);
-    home.ok(&["run", "docs"]).says(&["not in the history"]);
+    let run = home.ok(&["run", "docs"]).says(&["not in the history"]);
+    assert!(
+        run.out.contains("Set docs: completed") && !run.out.contains("dedup history"),
+        "nothing has the details: {}",
+        run.out
+    );
     assert_eq!(home.snapshots().len(), 3);
 }
 

@@ -53,8 +53,8 @@ pub struct HistoryArgs {
     /// List what became of each file of a backup, from its snapshot
     #[arg(long, requires = "id")]
     pub files: bool,
-    /// Only jobs with this status or reason (completed, incomplete, network, 'not run'); with --files: new, changed,
-    /// unchanged, deleted or failed (default: all but unchanged)
+    /// Only jobs with this status or reason (completed, incomplete, network, 'not run'; failed: all that neither completed,
+    /// nor run, nor were held back); with --files: new, changed, unchanged, deleted or failed (default: all but unchanged)
     #[arg(long, value_name = "STATUS")]
     pub status: Option<String>,
     /// Only jobs of this set

@@ -2,7 +2,7 @@
 
 use crate::args::runs::{HistoryArgs, HistoryCommand};
 use crate::output::Lines;
-use crate::render::{running, text};
+use crate::render::running;
 use crate::terminal::Terminal;
 use serde_json::json;
 use service::catalogue::report::runs as report;
@@ -18,6 +18,9 @@ use service::{Failure, Status};
 
 pub fn run(terminal: &Terminal, args: &HistoryArgs) -> Result<Status, Failure> {
     let journal = Journal::of(&terminal.context.dirs()?);
+    if let Some(status) = args.status.as_deref().filter(|_| !args.files) {
+        HistoryQuery::check_status(status)?;
+    }
     match (&args.command, &args.id) {
         (Some(HistoryCommand::Rerun(rerun)), _) => again(terminal, &journal, &rerun.id),
         (None, Some(id)) if args.files => files(terminal, &journal, id, args),
@@ -54,7 +57,7 @@ fn list(terminal: &Terminal, journal: &Journal, args: &HistoryArgs) -> Result<St
         return out.finish().map(|()| Status::Completed);
     }
     match page.rows.is_empty() {
-        true if terminal.talks() => out.line(&report::no_history(lang)),
+        true if terminal.talks() => out.line(&nothing(terminal, journal, args)?),
         true => {}
         false => out.line(running::history(lang, &page.rows).trim_end()),
     }
@@ -62,6 +65,24 @@ fn list(terminal: &Terminal, journal: &Journal, args: &HistoryArgs) -> Result<St
         out.line(&report::more_history(lang, args.limit));
     }
     out.finish().map(|()| Status::Completed)
+}
+
+/// What is said where no job is listed. A set that is not there was misspelt.
+fn nothing(terminal: &Terminal, journal: &Journal, args: &HistoryArgs) -> Result<String, Failure> {
+    let (lang, settings) = (terminal.lang, &terminal.context.settings);
+    let Some(set) = args.set.as_deref().filter(|set| settings.set(set).is_none()) else {
+        return Ok(report::no_history(lang));
+    };
+    let of_set = journal.rows(&HistoryQuery {
+        limit: 1,
+        sets: settings.names_of(set),
+        ..HistoryQuery::default()
+    })?;
+    if !of_set.rows.is_empty() {
+        return Ok(report::no_history(lang));
+    }
+    let near = nearest(set, &settings.set_names());
+    Ok(report::no_history_of_set(lang, set, near.as_deref()))
 }
 
 fn one(terminal: &Terminal, journal: &Journal, id: &str) -> Result<Status, Failure> {
@@ -119,13 +140,8 @@ fn files(terminal: &Terminal, journal: &Journal, id: &str, args: &HistoryArgs) -
         found += 1;
         if is_shown {
             match terminal.json() {
-                true => out.object(&json!({
-                    "message_type": "file",
-                    "path": json::name(&text::absolute(file.path)),
-                    "status": file.status.word(),
-                    "size": file.size,
-                })),
-                false => out.line(&running::file(lang, file.status, file.size, file.path)),
+                true => out.object(&file.for_programs()),
+                false => out.line(&running::file(lang, file)),
             }
         }
         out.go_on()

@@ -73,7 +73,7 @@ fn tell_maintenance(terminal: &Terminal, done: &maintenance::Report) -> Result<(
     if let Some(failure) = &done.failure {
         output::say(&crate::exit::line(failure, terminal.lang, terminal.json()));
     }
-    let id = done.row.as_ref().map(|row| row.id.as_str());
+    let id = done.row.as_ref().and_then(|row| row.kept_id());
     if terminal.json() {
         return output::object(&json!({
             "message_type": "maintenance",
@@ -137,7 +137,7 @@ fn object(terminal: &Terminal, set: &SetReport, dry_run: bool) -> Value {
         object["destinations"] = json!(destinations);
     }
     if let Some(row) = &set.row {
-        object["id"] = json!(row.id);
+        object["id"] = json!(row.kept_id());
         object["status"] = json!(row.status);
         object["reason"] = json!(row.reason);
         object["message"] = json!(row.message);

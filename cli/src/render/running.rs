@@ -6,7 +6,7 @@ use service::catalogue::report::runs::{self as say, Field, row_status, what};
 use service::catalogue::report::space::per_week;
 use service::catalogue::report::status;
 use service::catalogue::{Lang, Noun, count};
-use service::history::{HistoryRow, files::FileStatus};
+use service::history::{HistoryRow, files::FileRow};
 use service::hosts::{HostStatus, RecordedSet, RecordedState};
 use service::runs::SetReport;
 use service::runs::status::{RemoteStatus, SetStatus};
@@ -91,25 +91,28 @@ pub fn job(lang: Lang, row: &HistoryRow) -> String {
     lines.collect()
 }
 
-pub fn file(lang: Lang, file: FileStatus, size: u64, path: &[u8]) -> String {
+pub fn file(lang: Lang, file: &FileRow<'_>) -> String {
+    let why = file.why.map(|why| why.text(lang));
+    let why = why.map(|why| format!(": {}", escape(why.as_bytes())));
     format!(
-        "{} {:>12} {}",
-        padded(say::file_status(lang, file), 9),
-        format_bytes(size),
-        escape(&text::absolute(path))
+        "{} {:>12} {}{}",
+        padded(say::file_status(lang, file.status), 9),
+        format_bytes(file.size),
+        escape(&text::absolute(file.path)),
+        why.unwrap_or_default()
     )
 }
 
 /// What is printed after the report of a set.
 pub fn set_end(lang: Lang, report: &SetReport) -> String {
     let (status, id) = match &report.row {
-        Some(row) => (row_status(lang, row), Some(row.id.as_str())),
+        Some(row) => (row_status(lang, row), row.kept_id()),
         None => (
             say::status(lang, report.status.word(), report.status.reason()),
             None,
         ),
     };
-    say::set_end(lang, &report.set, &status, id.filter(|id| !id.is_empty()))
+    say::set_end(lang, &report.set, &status, id)
 }
 
 pub fn would_run(lang: Lang, report: &SetReport, sources: &[String], destinations: &[String]) -> String {

@@ -168,14 +168,17 @@ fn depth(headers: &HeaderMap) -> Option<Depth> {
     }
 }
 
-/// What is at a path.
-fn find(tree: &SnapshotTree, path: &[u8]) -> Result<ViewNode, StatusCode> {
-    let refused = |why: NoAnswer| match why {
+fn refused(why: NoAnswer) -> StatusCode {
+    match why {
         NoAnswer::Absent | NoAnswer::NotADirectory | NoAnswer::NotAFile | NoAnswer::Unknown => {
             StatusCode::NOT_FOUND
         }
         NoAnswer::Failed => StatusCode::INTERNAL_SERVER_ERROR,
-    };
+    }
+}
+
+/// What is at a path.
+fn find(tree: &SnapshotTree, path: &[u8]) -> Result<ViewNode, StatusCode> {
     let mut node = tree.node(TOP).map_err(refused)?;
     for name in path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
         let parent = node.inode;
@@ -264,6 +267,10 @@ fn page(tree: &SnapshotTree, asked: &Asked, node: &ViewNode, head_only: bool, se
 }
 
 fn file(tree: &SnapshotTree, node: &ViewNode, head_only: bool, headers: &HeaderMap, send: Answering<'_>) {
+    // Before the head is sent, which would promise a file.
+    if let Err(why) = tree.open(node.inode) {
+        return send(refused(why).into_response());
+    }
     let size = node.entry.meta.size;
     let tag = say::tag(node.inode, &node.entry);
     let part = match headers.get(header::RANGE).and_then(|value| value.to_str().ok()) {

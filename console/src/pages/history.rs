@@ -137,6 +137,8 @@ struct FileView {
     class: &'static str,
     status: &'static str,
     size: String,
+    /// Why it is failed, or nothing.
+    why: String,
 }
 
 pub async fn one(visit: Visit, id: String) -> Response {
@@ -263,6 +265,7 @@ fn files(visit: &Visit, context: &Context, lang: Lang, row: &HistoryRow) -> Resu
                 class: class_of(file.status),
                 status: runs::file_status(lang, file.status),
                 size: size(file.size),
+                why: file.why.map(|why| why.text(lang)).unwrap_or_default(),
             });
         }
         count += 1;

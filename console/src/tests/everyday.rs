@@ -3,6 +3,7 @@
 use super::kit::{Answer, Console, run};
 use crate::fields::encoded;
 use std::fs;
+use std::time::Duration;
 
 async fn get(console: &Console, session: &str, path: &str) -> Answer {
     let page = console.get_as(session, path).await;
@@ -51,6 +52,43 @@ fn the_files_of_a_run_in_pages_of_a_hundred() {
             first.contains("action=\"/run\"") && first.contains("Run again"),
             "{first}"
         );
+    });
+}
+
+/// A command that failed: its output is among the files with the reason, and no empty file is sent in its place.
+#[test]
+fn what_was_not_saved_is_said_so() {
+    run(async {
+        let console = Console::with_sets().await;
+        let settings = console.path("config/dedup/dedup.toml");
+        let text = fs::read_to_string(&settings).unwrap();
+        fs::write(&settings, text + "[sets.docs.commands]\nbad = 'exit 3'\n").unwrap();
+        let session = console.log_in().await;
+        console.change(&session, "/run", &[("set", "docs")]).await;
+        while console.app.jobs.of_set("docs").is_some() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let row = console.rows().remove(0);
+        assert_eq!(row.status, "incomplete", "{row:?}");
+        let page = get(&console, &session, &format!("/history/{}?files=failed", row.id)).await;
+        assert!(
+            page.text.contains("/commands/bad") && page.text.contains("the command failed"),
+            "{}",
+            page.text
+        );
+        let place = format!(
+            "/download?remote=main&snapshot={}&path=/commands/bad",
+            row.snapshot.unwrap()
+        );
+        let refused = console.get_as(&session, &place).await;
+        assert_eq!(refused.status, 404, "{}", refused.text);
+        assert!(
+            refused.text.contains("could not be read when it was backed up"),
+            "{}",
+            refused.text
+        );
+        let refused = console.get_as(&session, "/api/history?status=bogus").await;
+        assert_eq!(refused.status, 400, "{}", refused.text);
     });
 }
 

@@ -1,9 +1,9 @@
 //! Parts of generations as a ZIP file, for those who have no tar. It holds files, directories and symbolic links, their
 //! times and permissions; what it has no place for is said and left out.
 
-use super::leave_out;
+use super::{is_lost, leave_out};
 use crate::dump::{Contents, failed};
-use crate::entry::{Content, Entry, Kind, Time};
+use crate::entry::{Entry, Kind, Time};
 use crate::error::Result;
 use crate::list;
 use crate::manifest::Manifest;
@@ -155,7 +155,7 @@ fn member(
     entry: &Entry,
 ) -> Result<()> {
     let meta = &entry.meta;
-    let lost = entry.trouble.is_some() && entry.content == Content::None && meta.size > 0;
+    let lost = is_lost(entry);
     let (kind, size) = match &entry.kind {
         _ if lost => {
             leave_out(monitor, path, true);

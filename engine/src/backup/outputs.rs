@@ -1,6 +1,6 @@
 //! What commands print, saved as files of a generation beside its sources: `/commands/NAME`. Streamed like a large file;
 //! the engine starts nothing, it is handed what to read. A stream that ends in an error is a file that could not be read:
-//! it has no content, and the others go on (I-12).
+//! it has no content, and the others go on (I-12). Whoever hands over a stream tells why it failed.
 
 use crate::entry::{Content, Entry, Kind, Meta, Time, cmp_dirs};
 use crate::error::{Error, Result, Usage};

@@ -1,7 +1,6 @@
 //! Compares what was restored with what the snapshot records, and files with those that were backed up, where these are
 //! as they were: of the same size, times and inode. A live file that changes meanwhile is not compared.
 
-use super::sample::is_saved;
 use super::{DrillReport, Said, Told, absolute};
 use crate::entry::{DirPath, Entry, Kind, Meta, Time, Trouble, Xattr};
 use crate::error::{Error, Result};
@@ -103,7 +102,7 @@ impl<'a> DrillComparison<'a> {
     fn entry(&mut self, path: &[u8], entry: &Entry) -> Result<()> {
         self.repo.run().cancel().check()?;
         self.repo.run().rest();
-        if !is_saved(entry) {
+        if !entry.is_saved() {
             return Ok(());
         }
         self.told.current(path);
@@ -114,7 +113,7 @@ impl<'a> DrillComparison<'a> {
             self.found.different += 1;
         } else if let Some(fault) = self.restored(path, entry, said)? {
             self.differs(path, fault);
-        } else if entry.kind == Kind::File {
+        } else if entry.kind == Kind::File && entry.was_a_file() {
             match self.live(path, entry)? {
                 Some(LiveFile::Equal) => self.found.live_files += 1,
                 Some(LiveFile::Changed) => self.found.live_changed += 1,

@@ -9,6 +9,7 @@ mod compare;
 mod sample;
 mod scratch;
 
+use crate::entry::{Entry, Kind};
 use crate::error::Result;
 use crate::manifest::Manifest;
 use crate::monitor::{EntryChange, Monitor, Phase, Problem, ProblemKind, Progress};
@@ -97,7 +98,14 @@ pub fn run(
         total_bytes: root.bytes,
         ..DrillReport::default()
     };
-    let chosen = sample::choose(&reader, manifest, options.sample, repo.run().cancel())?;
+    let mut incomplete = |path: &[u8], entry: &Entry| tell_incomplete(monitor, path, entry);
+    let chosen = sample::choose(
+        &reader,
+        manifest,
+        options.sample,
+        repo.run().cancel(),
+        &mut incomplete,
+    )?;
     // No paths would mean all.
     if chosen.paths.as_ref().is_some_and(Vec::is_empty) {
         return Ok(report);
@@ -122,6 +130,18 @@ pub fn run(
         metadata_skipped: report.metadata_skipped,
         ..found
     })
+}
+
+/// What could not be read when it was backed up can't be restored, whether it is in the sample or not: a drill that does not
+/// say so would seem to prove more than it does.
+fn tell_incomplete(monitor: &dyn Monitor, path: &[u8], entry: &Entry) {
+    let what = match entry.is_saved() {
+        false => ProblemKind::Restore(RestoreProblem::NotInSnapshot),
+        true if entry.kind == Kind::Dir => ProblemKind::Warning(Warning::IncompleteAtBackup),
+        true => ProblemKind::Warning(Warning::ChangedAtBackup),
+    };
+    let path = absolute(path);
+    monitor.problem(&Problem { path, what });
 }
 
 fn absolute(path: &[u8]) -> Vec<u8> {
@@ -180,6 +200,9 @@ impl Monitor for Told<'_> {
         let said = match &problem.what {
             ProblemKind::Warning(Warning::Metadata(..))
             | ProblemKind::Restore(RestoreProblem::Metadata(..)) => Said::Metadata,
+            // All of these have been told before.
+            ProblemKind::Warning(Warning::IncompleteAtBackup | Warning::ChangedAtBackup)
+            | ProblemKind::Restore(RestoreProblem::NotInSnapshot) => return,
             what if what.is_warning() => return self.monitor.problem(problem),
             _ => Said::NotRestored,
         };
@@ -201,7 +224,7 @@ impl Monitor for Told<'_> {
         self.monitor.wants_entries()
     }
 
-    fn entry(&self, path: &[u8], kind: &crate::entry::Kind, change: EntryChange, size: u64) {
+    fn entry(&self, path: &[u8], kind: &Kind, change: EntryChange, size: u64) {
         self.monitor.entry(path, kind, change, size);
     }
 

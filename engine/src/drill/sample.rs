@@ -2,7 +2,7 @@
 //! under a fresh key: a random choice whose memory is that of the paths that are chosen.
 
 use super::{FILES_MOST, Sample, USUAL_BYTES, USUAL_FILES};
-use crate::entry::{Content, Entry, Extent, Kind, Trouble, cmp_dirs};
+use crate::entry::{Content, Entry, Extent, Kind, cmp_dirs};
 use crate::error::Result;
 use crate::list::in_stored_order;
 use crate::manifest::Manifest;
@@ -21,15 +21,17 @@ pub(super) struct ChosenFiles {
     pub room: u64,
 }
 
+/// Calls `incomplete` with each entry that is not what it was, chosen or not: it could not be read when it was backed up.
 pub(super) fn choose(
     reader: &Reader<'_>,
     manifest: &Manifest,
     sample: Sample,
     cancel: &CancelToken,
+    incomplete: &mut dyn FnMut(&[u8], &Entry),
 ) -> Result<ChosenFiles> {
     let all = manifest.root()?.files;
     let (files, bytes) = match sample {
-        Sample::All => return everything(reader, manifest, cancel),
+        Sample::All => return everything(reader, manifest, cancel, incomplete),
         Sample::Usual => (USUAL_FILES, USUAL_BYTES),
         Sample::Files(files) => (files, u64::MAX),
         Sample::Bytes(bytes) => (u64::MAX, bytes),
@@ -43,7 +45,10 @@ pub(super) fn choose(
     };
     in_stored_order(reader, manifest, &mut |path, entry| {
         cancel.check()?;
-        if entry.kind == Kind::File && is_saved(entry) {
+        if entry.trouble.is_some() {
+            incomplete(path, entry);
+        }
+        if entry.kind == Kind::File && entry.is_saved() {
             draw.add(path, entry);
         }
         Ok(())
@@ -51,11 +56,19 @@ pub(super) fn choose(
     Ok(draw.end())
 }
 
-fn everything(reader: &Reader<'_>, manifest: &Manifest, cancel: &CancelToken) -> Result<ChosenFiles> {
+fn everything(
+    reader: &Reader<'_>,
+    manifest: &Manifest,
+    cancel: &CancelToken,
+    incomplete: &mut dyn FnMut(&[u8], &Entry),
+) -> Result<ChosenFiles> {
     let mut chosen = ChosenFiles::default();
-    in_stored_order(reader, manifest, &mut |_, entry| {
+    in_stored_order(reader, manifest, &mut |path, entry| {
         cancel.check()?;
-        if entry.kind == Kind::File && is_saved(entry) {
+        if entry.trouble.is_some() {
+            incomplete(path, entry);
+        }
+        if entry.kind == Kind::File && entry.is_saved() {
             chosen.files += 1;
             chosen.bytes = chosen.bytes.saturating_add(entry.meta.size);
             chosen.room = chosen.room.saturating_add(room(entry));
@@ -63,14 +76,6 @@ fn everything(reader: &Reader<'_>, manifest: &Manifest, cancel: &CancelToken) ->
         Ok(())
     })?;
     Ok(chosen)
-}
-
-/// Whether the snapshot holds what it was: some could not be read when they were backed up.
-pub(super) fn is_saved(entry: &Entry) -> bool {
-    !matches!(
-        entry.trouble,
-        Some(Trouble::Unreadable { .. } | Trouble::Unknown { .. })
-    )
 }
 
 /// Bytes of a file that are not holes, as far as its entry tells.

@@ -237,8 +237,11 @@ impl Filesystem for Answers {
         }
     }
 
-    fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
-        reply.opened(FileHandle(0), FopenFlags::FOPEN_KEEP_CACHE);
+    fn open(&self, _: &Request, INodeNo(inode): INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        match self.0.open(inode) {
+            Ok(()) => reply.opened(FileHandle(0), FopenFlags::FOPEN_KEEP_CACHE),
+            Err(why) => reply.error(errno(why)),
+        }
     }
 
     fn opendir(&self, _: &Request, INodeNo(inode): INodeNo, _: OpenFlags, reply: ReplyOpen) {

@@ -14,7 +14,7 @@ use super::scope::{Scope, is_of_one_piece};
 use super::shared::Shared;
 use super::window::{Builder, Limits};
 use super::write::RestoreWorker;
-use crate::entry::{DirPath, Entry, Kind, Trouble, join};
+use crate::entry::{DirPath, Entry, Kind, join};
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::monitor::EntryChange;
@@ -381,10 +381,7 @@ impl Planner<'_, '_> {
 
 /// Why the generation does not hold what the source had here.
 fn nothing_to_restore(entry: &Entry) -> Option<RestoreProblem> {
-    match entry.trouble {
-        Some(Trouble::Unreadable { .. } | Trouble::Unknown { .. }) => Some(RestoreProblem::NotInSnapshot),
-        Some(Trouble::Changed | Trouble::NoXattrs { .. }) | None => None,
-    }
+    (!entry.is_saved()).then_some(RestoreProblem::NotInSnapshot)
 }
 
 fn count_dry(shared: &Shared<'_>, dir: &[u8], entry: &Entry, action: &Action) {

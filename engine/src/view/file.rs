@@ -72,6 +72,11 @@ impl OpenFile {
         join(&self.seen.dir, &self.seen.entry.name)
     }
 
+    /// Whether the snapshot holds its content.
+    pub fn is_saved(&self) -> bool {
+        self.seen.entry.is_saved()
+    }
+
     /// What to open ahead, now that this is read.
     pub(super) fn follow(&self, read: &Range<u64>) -> Range<u64> {
         let mut reading = self.reading.lock();

@@ -2,13 +2,14 @@
 //! system. A snapshot never changes, so every answer about what is in one holds for as long as the tree is shown. The
 //! directories above them change when snapshots come and go.
 
+use super::file::OpenFile;
 use super::layout::{LayoutEntry, ViewLayout};
 use super::{Seen, View};
 use crate::entry::{Content, Entry, Kind, Meta, Time, join};
 use crate::error::Error;
 use crate::facts::SnapshotInfo;
 use crate::fsmeta::Blank;
-use crate::problem::{Damage, Problem, ProblemKind, Unread};
+use crate::problem::{Damage, Problem, ProblemKind, RestoreProblem, Unread};
 use crate::repo::Repo;
 use chunkstore::SessionId;
 use jiff::Timestamp;
@@ -209,15 +210,32 @@ impl SnapshotTree {
         listed.map_err(|e| self.failed(&path, e))
     }
 
+    /// Whether a file can be read. One that the snapshot does not hold must not look like an empty one: it may be recorded
+    /// without a size, and is then never read.
+    pub fn open(&self, number: u64) -> Answer<()> {
+        self.file(number).map(drop)
+    }
+
     /// Up to `len` bytes of a file from `offset` on.
     pub fn read(&self, number: u64, offset: u64, len: usize) -> Answer<Vec<u8>> {
+        let file = self.file(number)?;
+        let read = self.view.read(&file, offset, len);
+        read.map_err(|e| self.failed(&file.path(), e))
+    }
+
+    fn file(&self, number: u64) -> Answer<Arc<OpenFile>> {
         let (above, within) = (number >> BITS, number & ROOT);
         let snapshot = above.checked_sub(1).filter(|_| within != ROOT);
         let id = self.id(snapshot.ok_or(NoAnswer::NotAFile)? as usize)?;
         let file = self.view.open(id, within).map_err(|e| self.failed(b"", e))?;
         let file = file.ok_or(NoAnswer::NotAFile)?;
-        let read = self.view.read(&file, offset, len);
-        read.map_err(|e| self.failed(&file.path(), e))
+        if !file.is_saved() {
+            let path = [b"/", &file.path()[..]].concat();
+            let what = ProblemKind::Restore(RestoreProblem::NotInSnapshot);
+            (self.tell)(Problem { path, what });
+            return Err(NoAnswer::Failed);
+        }
+        Ok(file)
     }
 
     fn id(&self, snapshot: usize) -> Answer<SessionId> {

@@ -421,6 +421,9 @@ causes! {
     NoSuchJobKind { kind: String, near: Option<String> } [BadSettings] =>
         format!("no job is of the kind '{kind}'{}", did_you_mean(En, near)),
         format!("「{kind}」という種類のジョブはありません{}", did_you_mean(Ja, near));
+    NoSuchJobStatus { status: String, known: String, near: Option<String> } [BadSettings] =>
+        format!("no job has the status '{status}' ({known}){}", did_you_mean(En, near)),
+        format!("「{status}」という状態のジョブはありません ({known}){}", did_you_mean(Ja, near));
     NoSuchFileStatus { word: String, known: String, near: Option<String> } [BadSettings] =>
         format!("'{word}' is not a status of a file ({known}){}", did_you_mean(En, near)),
         format!("「{word}」はファイルの状態ではありません ({known}){}", did_you_mean(Ja, near));

@@ -38,7 +38,7 @@ pub fn engine_status(error: &Error) -> Status {
     match error {
         Error::Store(error) => store_status(error),
         Error::Usage(_) => Status::BadSettings,
-        Error::NoSource(_) | Error::Late => Status::Incomplete,
+        Error::NoSource(_) | Error::NotSaved { .. } | Error::Late => Status::Incomplete,
         Error::Target { .. } => Status::BadSettings,
         Error::Io { source, .. } | Error::Output(source) => system_status(&source.clone().into()),
         Error::NoState { source, .. } => match source.kind() {
@@ -181,6 +181,7 @@ fn advice(lang: Lang, error: &Error) -> Option<String> {
         | Error::Target { .. }
         | Error::Output(_)
         | Error::NoSnapshotAt { .. }
+        | Error::NotSaved { .. }
         | Error::Io { .. }
         | Error::Late => return None,
     })

@@ -1,17 +1,25 @@
-//! The files of one backup: its snapshot against the snapshot it was compared with. Nothing is stored for this; it is
-//! computed when somebody looks.
+//! The files of one backup: its snapshot against the snapshot it was compared with, and what could not be read, of which
+//! the snapshot may know nothing: a directory, or a source that was not there. It is computed when somebody looks; nothing
+//! is stored for it but the problems of the job.
 
-use super::HistoryRow;
-use crate::catalogue::Cause;
+use super::journal::Journal;
+use super::problems::ProblemRow;
+use super::{HistoryRow, JobKind};
+use crate::catalogue::report::runs;
+use crate::catalogue::{Action, Cause, Lang, faults};
 use crate::context::Context;
 use crate::face::Face;
 use crate::failure::Failure;
-use engine::entry::Kind;
+use crate::{json, text};
+use engine::backup::OUTPUTS;
+use engine::entry::{Entry, Kind, Trouble};
 use engine::list::{self, Modifier};
 use engine::manifest::Manifest;
 use engine::monitor::Quiet;
 use engine::repo::Repo;
 use engine::{Error, SessionId, StoreError};
+use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 /// Rows on one page.
@@ -49,18 +57,40 @@ impl FileStatus {
     }
 }
 
-/// One file or other entry that is no directory.
+/// One file or other entry that is no directory, or a path that could not be read, whatever it is or was.
 pub struct FileRow<'a> {
     pub path: &'a [u8],
     pub status: FileStatus,
     pub size: u64,
+    /// Why it is failed.
+    pub why: Option<FileFault<'a>>,
 }
 
-/// The manifests of a backup's snapshot and of its parent.
+impl FileRow<'_> {
+    /// As programs read it.
+    pub fn for_programs(&self) -> Value {
+        let mut object = json!({
+            "message_type": "file",
+            "path": json::name(&text::absolute(self.path)),
+            "status": self.status.word(),
+            "size": self.size,
+        });
+        if let Some(why) = self.why {
+            object["problem"] = json!(why.text(Lang::En));
+        }
+        object
+    }
+}
+
+/// Called with each file.
+type EachFile<'a> = &'a mut dyn FnMut(&FileRow<'_>) -> engine::Result<()>;
+
+/// The manifests of a backup's snapshot and of its parent, and what the backup recorded of paths.
 pub struct BackupFiles {
     repo: Repo,
     new: Manifest,
     old: Option<Manifest>,
+    told: Vec<ProblemRow>,
 }
 
 impl BackupFiles {
@@ -71,7 +101,7 @@ impl BackupFiles {
         };
         let gone = || {
             Failure::from(Cause::SnapshotOfJobGone {
-                snapshot: crate::text::short(hex),
+                snapshot: text::short(hex),
             })
         };
         let id = SessionId::from_hex(hex).ok_or_else(gone)?;
@@ -90,7 +120,8 @@ impl BackupFiles {
             Err(Error::Store(StoreError::Missing { .. }) | Error::NoSnapshot(_)) => None,
             old => old?,
         };
-        Ok(BackupFiles { repo, new, old })
+        let told = told(context, row)?;
+        Ok(BackupFiles { repo, new, old, told })
     }
 
     /// Whether everything counts as new because there is nothing to compare with.
@@ -99,7 +130,7 @@ impl BackupFiles {
     }
 
     /// Calls `each` for every file, in the order in which the snapshot has them.
-    pub fn each(&self, each: &mut dyn FnMut(&FileRow<'_>) -> engine::Result<()>) -> Result<(), Failure> {
+    pub fn each(&self, each: EachFile<'_>) -> Result<(), Failure> {
         let Some(old) = &self.old else {
             return self.merge(&mut std::iter::empty(), FileStatus::New, each);
         };
@@ -142,27 +173,19 @@ impl BackupFiles {
         }
     }
 
-    /// Both have the order of the snapshot.
+    /// Both have the order of the snapshot. What is told of paths that the snapshot lacks comes last.
     fn merge(
         &self,
         differing: &mut dyn Iterator<Item = Differing>,
         otherwise: FileStatus,
-        each: &mut dyn FnMut(&FileRow<'_>) -> engine::Result<()>,
+        each: EachFile<'_>,
     ) -> Result<(), Failure> {
+        let mut told = Told::of(&self.told);
         let mut next = differing.next();
-        let deleted =
-            |one: &Differing, each: &mut dyn FnMut(&FileRow<'_>) -> engine::Result<()>| match one.is_dir {
-                true => Ok(()),
-                false => each(&FileRow {
-                    path: &one.path,
-                    status: one.status,
-                    size: one.size,
-                }),
-            };
         let reader = self.repo.reader(&Quiet);
         list::in_stored_order(&reader, &self.new, &mut |path, entry| {
             while let Some(one) = next.take_if(|one| one.status == FileStatus::Deleted) {
-                deleted(&one, each)?;
+                one.tell(&mut told, each)?;
                 next = differing.next();
             }
             let mut status = otherwise;
@@ -170,7 +193,9 @@ impl BackupFiles {
                 status = one.status;
                 next = differing.next();
             }
-            match (entry.trouble.is_some(), entry.kind == Kind::Dir) {
+            let why = told.take(path).map(FileFault::Told);
+            let why = why.or_else(|| entry.trouble.map(|trouble| FileFault::of(path, entry, trouble)));
+            match (why.is_some(), entry.kind == Kind::Dir) {
                 (true, _) => status = FileStatus::Failed,
                 (false, true) => return Ok(()),
                 (false, false) => {}
@@ -179,13 +204,87 @@ impl BackupFiles {
                 path,
                 status,
                 size: entry.meta.size,
+                why,
             })
         })?;
         while let Some(one) = next.take() {
-            deleted(&one, each)?;
+            one.tell(&mut told, each)?;
             next = differing.next();
         }
+        for problem in &self.told {
+            let path = list::relative(problem.item.as_bytes());
+            if told.take(path).is_some() {
+                each(&FileRow {
+                    path,
+                    status: FileStatus::Failed,
+                    size: 0,
+                    why: Some(FileFault::Told(problem)),
+                })?;
+            }
+        }
         Ok(())
+    }
+}
+
+/// The paths of which a backup recorded that they could not be saved as they are.
+fn told(context: &Context, row: &HistoryRow) -> Result<Vec<ProblemRow>, Failure> {
+    if row.kind != JobKind::Backup.word() {
+        return Ok(Vec::new());
+    }
+    let journal = Journal::of(&context.dirs()?);
+    let kept = journal.problems_of(&row.id);
+    let mut kept = kept.map_err(|e| Failure::system(Action::Read, journal.dir(), e))?;
+    // Others are about objects of the repository, or about the job.
+    kept.retain(|problem| !problem.is_warning && problem.item.starts_with('/'));
+    Ok(kept)
+}
+
+/// What was recorded of paths and has not been listed yet, by path. A job keeps a thousand problems at most.
+struct Told<'a>(HashMap<&'a str, &'a ProblemRow>);
+
+impl<'a> Told<'a> {
+    fn of(problems: &'a [ProblemRow]) -> Told<'a> {
+        // The last word on a path that was read again counts.
+        Told(problems.iter().map(|one| (one.item.as_str(), one)).collect())
+    }
+
+    fn take(&mut self, path: &[u8]) -> Option<&'a ProblemRow> {
+        match self.0.is_empty() {
+            true => None,
+            false => self.0.remove(json::name(&text::absolute(path)).as_str()),
+        }
+    }
+}
+
+/// Why a path is failed.
+#[derive(Clone, Copy)]
+pub enum FileFault<'a> {
+    /// What the job recorded.
+    Told(&'a ProblemRow),
+    /// What the snapshot says.
+    Trouble(Trouble),
+    /// The command of which it would be the output failed.
+    Output,
+}
+
+impl FileFault<'_> {
+    fn of(path: &[u8], entry: &Entry, trouble: Trouble) -> FileFault<'static> {
+        let below = path.strip_prefix(OUTPUTS);
+        let is_output = below.is_some_and(|name| name.starts_with(b"/"))
+            && !entry.was_a_file()
+            && matches!(trouble, Trouble::Unreadable { .. });
+        match is_output {
+            true => FileFault::Output,
+            false => FileFault::Trouble(trouble),
+        }
+    }
+
+    pub fn text(&self, lang: Lang) -> String {
+        match self {
+            FileFault::Told(problem) => problem.text(lang).to_string(),
+            FileFault::Trouble(trouble) => faults::trouble(lang, *trouble),
+            FileFault::Output => runs::output_failed(lang).to_string(),
+        }
     }
 }
 
@@ -194,4 +293,24 @@ struct Differing {
     status: FileStatus,
     size: u64,
     is_dir: bool,
+}
+
+impl Differing {
+    /// What is not there any more. A path that could not be read is not said to be deleted.
+    fn tell(&self, told: &mut Told<'_>, each: EachFile<'_>) -> engine::Result<()> {
+        let why = told.take(&self.path).map(FileFault::Told);
+        if self.is_dir && why.is_none() {
+            return Ok(());
+        }
+        let status = match why {
+            Some(_) => FileStatus::Failed,
+            None => self.status,
+        };
+        each(&FileRow {
+            path: &self.path,
+            status,
+            size: self.size,
+            why,
+        })
+    }
 }

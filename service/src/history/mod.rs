@@ -25,12 +25,11 @@ mod tests;
 use crate::catalogue::Lang;
 use crate::failure::Failure;
 use crate::schedule::RunCause;
-use crate::status::Status;
+use crate::status::{FAILED, Status};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// Sources that a row names; a list of files may have millions.
@@ -155,9 +154,9 @@ pub struct HistoryRow {
     pub problems: u64,
     #[serde(skip_serializing_if = "is_zero")]
     pub pid: u64,
-    /// Reasons that neither its problems nor its destinations have.
+    /// The history has it, so that it can be looked up by its id. Known only to the job itself.
     #[serde(skip)]
-    pub other_reasons: BTreeSet<&'static str>,
+    pub is_kept: bool,
 }
 
 impl HistoryRow {
@@ -305,6 +304,11 @@ impl JobInfo {
 }
 
 impl HistoryRow {
+    /// The id by which the history shows it, if it does.
+    pub fn kept_id(&self) -> Option<&str> {
+        Some(self.id.as_str()).filter(|_| self.is_kept)
+    }
+
     pub fn is_running(&self) -> bool {
         self.status == Status::Running.word()
     }
@@ -316,9 +320,13 @@ impl HistoryRow {
         self.pid = 0;
     }
 
-    /// Whether its status is the one that a user wrote: its word, its reason, or both.
+    /// Whether its status is the one that a user wrote: its word, its reason, both, or [`FAILED`].
     pub fn has_status(&self, wanted: &str) -> bool {
         let wanted = wanted.to_ascii_lowercase();
+        if wanted == FAILED {
+            let others = [Status::Completed, Status::Running, Status::NotRun];
+            return others.iter().all(|other| self.status != other.word());
+        }
         let reason = self.reason.as_deref().unwrap_or_default();
         wanted == self.status || wanted == reason || wanted == format!("{} ({reason})", self.status)
     }

@@ -5,6 +5,8 @@ use super::journal::Journal;
 use super::lines::{LinesBackwards, months};
 use crate::catalogue::{Action, Cause};
 use crate::failure::Failure;
+use crate::settings::nearest;
+use crate::status::Status;
 use std::io;
 
 /// Which rows.
@@ -22,6 +24,17 @@ pub struct HistoryQuery {
 }
 
 impl HistoryQuery {
+    /// Refuses a status that no job can have: that none is listed would look as if there were none.
+    pub fn check_status(status: &str) -> Result<(), Failure> {
+        if Status::is_name(status) {
+            return Ok(());
+        }
+        let (names, status) = (Status::names(), status.to_string());
+        let near = nearest(&status.to_ascii_lowercase(), &names);
+        let known = names.join(", ");
+        Err(Cause::NoSuchJobStatus { status, known, near }.into())
+    }
+
     fn matches(&self, row: &HistoryRow) -> bool {
         let is = |wanted: &Option<String>, found: Option<&str>| {
             wanted.as_deref().is_none_or(|wanted| found == Some(wanted))

@@ -168,7 +168,7 @@ impl<'a> Recorder<'a> {
             return Recorded { done, row, stopped };
         }
         self.complete(&mut row, status);
-        self.keep(&row, done.as_ref().err(), face);
+        row.is_kept = self.keep(&row, done.as_ref().err(), face);
         Recorded { done, row, stopped }
     }
 
@@ -182,23 +182,17 @@ impl<'a> Recorder<'a> {
             // What was saved there has the problems of the whole.
             one.reason = one.reason.take().or_else(|| common(&problems));
         }
-        let mut reasons = std::mem::take(&mut row.other_reasons);
-        reasons.extend(problems);
         let there = row.destinations.iter().filter_map(|one| one.reason.as_deref());
-        let known = |reason: &str| {
-            Status::ALL
-                .iter()
-                .find_map(|status| status.reason().filter(|known| *known == reason))
-        };
-        reasons.extend(there.filter_map(known));
+        let mut reasons: BTreeSet<&str> = there.collect();
+        reasons.extend(problems);
         if status == Status::Incomplete {
             row.reason = common(&reasons).or(row.reason.take());
         }
         row.reason = own_reason.or(row.reason.take());
     }
 
-    /// Writes the row into the history and the log.
-    fn keep(&mut self, row: &HistoryRow, failure: Option<&Failure>, face: &dyn Face) {
+    /// Writes the row into the history and the log; whether the history has it now.
+    fn keep(&mut self, row: &HistoryRow, failure: Option<&Failure>, face: &dyn Face) -> bool {
         let written = match self.is_lost {
             true => Ok(()),
             false => self.journal.end(row, self.live.take()),
@@ -207,12 +201,14 @@ impl<'a> Recorder<'a> {
         if !self.is_lost {
             self.journal.note_proof(row);
         }
+        let is_kept = written.is_ok() && !self.is_lost;
         if let Err(e) = written {
             face.notice(&Notice::Warning {
                 during: "history",
                 warning: &not_kept(self.journal.dir(), e),
             });
         }
+        is_kept
     }
 
     fn note_end(&self, row: &HistoryRow, failure: Option<&Failure>) {
@@ -269,6 +265,15 @@ impl<'a> Recorder<'a> {
 }
 
 impl Tape {
+    /// A part that failed is a reason like a problem; a part that says no more is one of the unexpected.
+    fn part_failed(&self, status: Status) {
+        let why = match status {
+            Status::Incomplete => Status::Failed,
+            status => status,
+        };
+        lock(&self.reasons).extend(why.reason());
+    }
+
     /// How many there were so far.
     fn problem(&self, problem: &Problem) -> u64 {
         if let Some(reason) = reason(&problem.what) {
@@ -396,6 +401,9 @@ impl Face for RecordingFace<'_> {
 
     fn notice(&self, notice: &Notice<'_>) {
         self.log.notice(&self.tape.id, notice);
+        if let Notice::PartFailed(failure) = notice {
+            self.tape.part_failed(failure.status);
+        }
         self.face.notice(notice);
     }
 

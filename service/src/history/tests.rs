@@ -236,6 +236,7 @@ fn problems_are_kept_and_are_the_reason() {
     assert_eq!(reason(&[lost.clone(), unreadable.clone()]), "several");
     let (_, row) = run(&context, &vec![lost.clone(); 1200]);
     assert_eq!(row.problems, 1200);
+    assert_eq!(row.kept_id(), Some(row.id.as_str()));
     let journal = journal(dir.path());
     let kept = journal.problems_of(&row.id).unwrap();
     assert_eq!(kept.len(), 1000);
@@ -252,6 +253,7 @@ fn what_cannot_be_kept_does_not_matter_to_the_job() {
     let (done, row) = run(&context(dir.path()), &[ProblemKind::SourceMissing { errno: 2 }]);
     assert_eq!(done, Ok(Status::Incomplete));
     assert_eq!(row.problems, 1);
+    assert_eq!(row.kept_id(), None, "nobody can look it up");
 }
 
 #[test]

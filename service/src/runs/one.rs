@@ -196,7 +196,6 @@ impl SetRun<'_> {
             if let Some(failure) = made.failures.first() {
                 row.tell(failure);
             }
-            row.other_reasons = made.failures.iter().filter_map(Failure::reason).collect();
             made.status()
         }))
     }
@@ -231,8 +230,9 @@ impl SetRun<'_> {
         row.ended(Status::NotRun, self.now.timestamp());
         row.tell(why);
         let journal = Journal::of(self.dirs);
-        if let Err(e) = journal.end(&row, None) {
-            self.warn(&not_kept(journal.dir(), e));
+        match journal.end(&row, None) {
+            Ok(()) => row.is_kept = true,
+            Err(e) => self.warn(&not_kept(journal.dir(), e)),
         }
         row
     }

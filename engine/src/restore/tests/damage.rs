@@ -256,6 +256,23 @@ fn content_that_is_not_what_the_entry_says() {
         assert_eq!(fs::read(kit.target().join("part")).unwrap(), b"345");
         fs::remove_dir_all(kit.target()).unwrap();
     }
+    // What the snapshot itself says it does not hold is no damage.
+    let mut out = Vec::new();
+    for (path, is_damage) in [("/unreadable", false), ("/no-content", true)] {
+        let dumped = dump::file(
+            &kit.repo,
+            &manifest,
+            path.as_bytes(),
+            &mut out,
+            &Recorder::default(),
+        );
+        match dumped.unwrap_err() {
+            Error::NotSaved { path: named } => assert!(!is_damage && named == path, "{path}"),
+            Error::Store(e) => assert!(is_damage && e.is_damage(), "{path}"),
+            other => panic!("{path}: {other}"),
+        }
+    }
+    assert!(out.is_empty());
 }
 
 #[test]

@@ -25,6 +25,7 @@ pub fn engine_error(lang: Lang, error: &Error) -> String {
         Error::Ambiguous { text, matches } => ambiguous(lang, text, *matches),
         Error::NoSnapshotAt { at, id, oldest } => no_snapshot_at(lang, *at, *id, *oldest),
         Error::NoSuchPath { path, snapshot } => no_such_path(lang, path, snapshot),
+        Error::NotSaved { path } => not_saved(lang, path),
         Error::NoSource(why) => {
             let why = no_source(lang, why);
             say!(
@@ -67,6 +68,14 @@ pub fn engine_error(lang: Lang, error: &Error) -> String {
             "すべてを複製する前に時間が終わりました"
         ),
     }
+}
+
+fn not_saved(lang: Lang, path: &str) -> String {
+    say!(
+        lang,
+        "{path} is not in the snapshot: it could not be read when it was backed up, or its data was lost",
+        "{path} はスナップショットにありません。バックアップ時に読み取れなかったか、データが失われています"
+    )
 }
 
 fn no_state(lang: Lang, path: &Path, source: &IoError) -> String {

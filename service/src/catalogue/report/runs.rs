@@ -186,6 +186,23 @@ pub fn no_history(lang: Lang) -> String {
     say!(lang, "No jobs", "ジョブはありません")
 }
 
+/// Where no job is listed because there is no such set, and never was.
+pub fn no_history_of_set(lang: Lang, set: &str, near: Option<&str>) -> String {
+    let set = escape(set.as_bytes());
+    match near {
+        Some(near) => say!(
+            lang,
+            "No job of a set '{set}', and there is no such set; did you mean '{near}'?",
+            "セット「{set}」のジョブはなく、そのセットもありません。「{near}」のことですか"
+        ),
+        None => say!(
+            lang,
+            "No job of a set '{set}', and there is no such set; 'dedup set list' lists them",
+            "セット「{set}」のジョブはなく、そのセットもありません。'dedup set list' で一覧できます"
+        ),
+    }
+}
+
 pub fn more_history(lang: Lang, limit: u32) -> String {
     let limit = grouped(u64::from(limit));
     say!(
@@ -231,6 +248,11 @@ pub fn file_status(lang: Lang, status: FileStatus) -> &'static str {
         (Ja, FileStatus::Deleted) => "削除",
         (Ja, FileStatus::Failed) => "失敗",
     }
+}
+
+/// Of what a command would have printed.
+pub fn output_failed(lang: Lang) -> &'static str {
+    lang.pick("the command failed", "コマンドが失敗しました")
 }
 
 pub fn pages(lang: Lang, page: u64, all: u64, per_page: u64) -> String {

@@ -79,6 +79,7 @@ fn errors() -> Vec<Error> {
         Error::Ambiguous { .. } => Error::Ambiguous { text: x(), matches: 2 },
         Error::NoSnapshotAt { .. } => Error::NoSnapshotAt { at: AT, id: session(), oldest: AT },
         Error::NoSuchPath { .. } => no_path(NamedSnapshot::This),
+        Error::NotSaved { .. } => Error::NotSaved { path: x() },
         Error::NoSource(_) => Error::NoSource(NoSource::Nothing),
         Error::EmptyStream(_) => Error::EmptyStream(x()),
         Error::Io { .. } => Error::Io { operation: Operation::Open, path: "/x".into(), source: io() },
