@@ -302,7 +302,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The one reason that there is, or that there are several.
-fn common(reasons: &BTreeSet<&'static str>) -> Option<String> {
+fn common(reasons: &BTreeSet<&str>) -> Option<String> {
     match reasons.len() {
         0 => None,
         1 => reasons.first().map(ToString::to_string),
