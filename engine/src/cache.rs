@@ -111,6 +111,7 @@ fn is_ours(name: &str) -> bool {
         "drill",
         "machine",
         "repositories",
+        "storage",
         "remotes",
         "history",
         "logs",
