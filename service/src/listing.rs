@@ -236,6 +236,23 @@ fn chosen(id: SessionId, manifest: Manifest, status: Status, is_older: bool) -> 
     }
 }
 
+/// The newest of all, and whether it is all there is.
+fn newest(
+    context: &Context,
+    repo: &Repo,
+    spec: &SnapshotSpec,
+    among: &Among,
+    face: &dyn Face,
+) -> Result<Chosen, Failure> {
+    let mut all = read_outlines(context, repo, face)?;
+    let chosen = choose_of(&mut all, repo, &spec.snapshot, among, face)?;
+    let other_sources = other_sources(&all.facts, &among.filter, chosen.id);
+    Ok(Chosen {
+        other_sources,
+        ..chosen
+    })
+}
+
 /// How many other machines' or lists of sources there are snapshots of.
 fn other_sources(facts: &[SnapshotInfo], filter: &Filter, chosen: SessionId) -> u64 {
     let sources = |one: &SnapshotInfo| (one.host.clone(), one.paths.clone());
@@ -256,13 +273,7 @@ pub fn choose_for(
         return choose(context, repo, &spec.snapshot, among, face);
     }
     if spec.paths.is_empty() {
-        let mut all = read_outlines(context, repo, face)?;
-        let chosen = choose_of(&mut all, repo, &spec.snapshot, among, face)?;
-        let other_sources = other_sources(&all.facts, &among.filter, chosen.id);
-        return Ok(Chosen {
-            other_sources,
-            ..chosen
-        });
+        return newest(context, repo, spec, among, face);
     }
     let paths = spec.paths.iter().map(|path| absolute(path));
     let paths = paths.collect::<Result<Vec<_>, _>>()?;

@@ -72,6 +72,7 @@ fn there_is_no_prose_below_service() {
             "chunkstore/src/remote/network/fault.rs",
             &[
                 "no space left",
+                "failed to load signing credential",
                 "error sending request",
                 "client error",
                 "tcp connect error",

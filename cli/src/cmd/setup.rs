@@ -55,7 +55,7 @@ struct Guide<'a> {
 }
 
 /// Where backups go.
-enum Place {
+enum DestinationAnswer {
     /// A remote of the settings.
     Remote(String),
     /// A repository that is there, and what opens it.
@@ -148,16 +148,16 @@ impl Guide<'_> {
     }
 
     /// A place that was tried and found good.
-    fn destination(&self) -> Result<Place, Failure> {
+    fn destination(&self) -> Result<DestinationAnswer, Failure> {
         let usual = resolve::usual(&self.context().env, &Default::default())?;
         loop {
             let answer = self.ask(Ask::Destination, &usual.url)?;
             match setup::destination(self.context(), &answer) {
-                Ok(SetupPlace::Remote { name }) => return Ok(Place::Remote(name)),
-                Ok(SetupPlace::Vacant { url }) => return Ok(Place::Vacant(url)),
+                Ok(SetupPlace::Remote { name }) => return Ok(DestinationAnswer::Remote(name)),
+                Ok(SetupPlace::Vacant { url }) => return Ok(DestinationAnswer::Vacant(url)),
                 Ok(SetupPlace::Repository { url, key }) => {
                     if let Some(source) = self.opener((&url, key), &self.remote_name())? {
-                        return Ok(Place::Repository(url, source));
+                        return Ok(DestinationAnswer::Repository(url, source));
                     }
                 }
                 Err(failure) => {
@@ -169,12 +169,12 @@ impl Guide<'_> {
     }
 
     /// The remaining questions; then makes the repository, if there is none.
-    fn make(&self, sources: Vec<String>, destination: Place) -> Result<Answers, Failure> {
+    fn make(&self, sources: Vec<String>, destination: DestinationAnswer) -> Result<Answers, Failure> {
         let free = self.remote_name();
         let (remote, place, schedule) = match destination {
-            Place::Remote(name) => (name, None, self.schedule()?),
-            Place::Repository(url, source) => (free, Some((url, source)), self.schedule()?),
-            Place::Vacant(url) => {
+            DestinationAnswer::Remote(name) => (name, None, self.schedule()?),
+            DestinationAnswer::Repository(url, source) => (free, Some((url, source)), self.schedule()?),
+            DestinationAnswer::Vacant(url) => {
                 let key = self.key(&free)?;
                 let schedule = self.schedule()?;
                 let source = self.init(&url, &free, key)?;

@@ -138,6 +138,17 @@ pub(crate) struct LossWatch {
     pub before: Option<u64>,
 }
 
+impl LossWatch {
+    fn look(self, repo: &Repo, done: &BackupReport) -> Result<Option<LostFiles>, Failure> {
+        let before = match (self.before, done.parent) {
+            (None, Some(parent)) => Some(repo.manifest(parent)?.summary.total_files_processed),
+            (before, _) => before,
+        };
+        let now = done.summary.total_files_processed;
+        Ok(before.and_then(|before| LostFiles::between(before, now)))
+    }
+}
+
 impl LostFiles {
     /// Few files may well be gone.
     const LEAST: u64 = 10;
@@ -254,14 +265,10 @@ pub(crate) fn perform(
     if !dry_run {
         usage::note_after(context, urls.iter().map(String::as_str), false);
     }
-    let before = match (watch, done.parent) {
-        (Some(LossWatch { before: None }), Some(parent)) => {
-            Some(repo.manifest(parent)?.summary.total_files_processed)
-        }
-        (watch, _) => watch.and_then(|watch| watch.before),
+    let lost_files = match watch {
+        Some(watch) => watch.look(&repo, &done)?,
+        None => None,
     };
-    let now = done.summary.total_files_processed;
-    let lost_files = before.and_then(|before| LostFiles::between(before, now));
     Ok(Report {
         backup: done,
         lost_files,
