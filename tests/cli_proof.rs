@@ -354,6 +354,9 @@ fn what_could_not_be_read_is_told_by_every_drill() {
         // What a command printed never was a file here.
         assert_eq!((of("live_files"), of("live_changed")), (1, 0), "{found}");
     }
+    // What was saved is proven all the same.
+    let status = home.ok(&["status", "--json"]).summary();
+    assert!(status["remotes"][0]["last_drill"].is_string(), "{status}");
 }
 
 /// However many sets are drilled: the snapshots are listed once.

@@ -60,6 +60,8 @@ impl Report {
         if let [only] = &self.drilled[..] {
             row.snapshot = Some(only.snapshot.id.to_hex());
         }
+        let is_whole = self.drilled.iter().all(|one| one.found.different == 0);
+        row.proves = is_whole && self.status() == Status::Incomplete;
         let paths = self.drilled.iter().flat_map(|one| &one.snapshot.manifest.paths);
         row.name_sources(paths.map(|path| String::from_utf8_lossy(path).into_owned()));
         self.status()

@@ -10,6 +10,7 @@ import os
 import pty
 import re
 import select
+import signal
 import sys
 import time
 
@@ -18,6 +19,8 @@ LONGEST = 300  # seconds
 steps, program = json.loads(sys.argv[1]), sys.argv[2:]
 pid, terminal = pty.fork()
 if pid == 0:
+    # What a person starts is ended by Ctrl-C, also if whoever runs the tests ignores it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execvp(program[0], program)
 
 shown, ended = "", False

@@ -157,6 +157,9 @@ pub struct HistoryRow {
     /// The history has it, so that it can be looked up by its id. Known only to the job itself.
     #[serde(skip)]
     pub is_kept: bool,
+    /// All that it looked at was whole, though the job is incomplete. Known only to the job itself.
+    #[serde(skip)]
+    pub proves: bool,
 }
 
 impl HistoryRow {

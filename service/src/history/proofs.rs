@@ -25,7 +25,7 @@ pub struct Proofs {
     /// A restore, or a drill, which restores for the sake of the proof.
     #[serde(with = "moment::optional")]
     pub restore: Option<Timestamp>,
-    /// A drill without a difference.
+    /// A drill without a difference. What could not be read when it was backed up is none.
     #[serde(with = "moment::optional")]
     pub drill: Option<Timestamp>,
     /// A drill that found differences, if none has completed since.
@@ -61,7 +61,7 @@ impl Journal {
         let (Some(repository), Some(end)) = (&row.repository, row.end) else {
             return;
         };
-        let is_good = row.status == Status::Completed.word();
+        let is_good = row.status == Status::Completed.word() || row.proves;
         let is_damage = row.reason.as_deref() == Status::Damaged.reason();
         match (row.kind.as_str(), is_good) {
             // One that was named is no proof of the whole.
