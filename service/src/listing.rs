@@ -255,10 +255,14 @@ fn newest(
 
 /// How many other machines' or lists of sources there are snapshots of.
 fn other_sources(facts: &[SnapshotInfo], filter: &Filter, chosen: SessionId) -> u64 {
-    let sources = |one: &SnapshotInfo| (one.host.clone(), one.paths.clone());
-    let chosen = facts.iter().find(|one| one.id == chosen).map(sources);
-    let all: BTreeSet<_> = filter.matching(facts).into_iter().map(sources).collect();
+    let chosen = facts.iter().find(|one| one.id == chosen).map(sources_of);
+    let all: BTreeSet<_> = filter.matching(facts).into_iter().map(sources_of).collect();
     all.iter().filter(|one| Some(*one) != chosen.as_ref()).count() as u64
+}
+
+/// A list of sources may be long, so it is not copied.
+fn sources_of(one: &SnapshotInfo) -> (&str, &[Vec<u8>]) {
+    (&one.host, &one.paths)
 }
 
 /// The generation that a command is about: the one that was named, or else the newest that holds all the paths.
